@@ -1,0 +1,12 @@
+import { defineConfig } from 'tsup'
+
+export default defineConfig({
+  entry: ['src/index.ts', 'src/codec.ts', 'src/hash.ts', 'src/socket.ts', 'src/memory.ts'],
+  format: ['esm', 'cjs'],
+  dts: false,
+  shims: true,
+  sourcemap: true,
+  clean: true,
+  target: 'node20',
+  treeshake: true,
+})

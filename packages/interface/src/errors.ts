@@ -1,5 +1,5 @@
 /** Marks every {@link DwcpError}, also one made by another copy of this package or in another realm. */
-const BRAND: unique symbol = Symbol.for('dwcp.error')
+const BRAND = Symbol.for('dwcp.error')
 
 export interface DwcpErrorOptions extends ErrorOptions {
   /** Whether the same call, made again, may succeed. @defaultValue false */
@@ -23,13 +23,13 @@ export class DwcpError<Code extends string = string> extends Error {
   readonly code: Code
   readonly retryable: boolean
   readonly details: Readonly<Record<string, unknown>>
-  readonly [BRAND]: true = true
 
   constructor(code: Code, message: string, options: DwcpErrorOptions = {}) {
     super(message, 'cause' in options ? { cause: options.cause } : undefined)
     this.code = code
     this.retryable = options.retryable ?? false
     this.details = options.details ?? {}
+    Object.defineProperty(this, BRAND, { value: true })
   }
 }
 

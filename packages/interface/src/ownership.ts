@@ -31,7 +31,7 @@ export interface Ownership {
   readonly targetConsents: boolean
   /** The grant as it stands, or undefined where this implementation knows none. Settles an attempt whose outcome was unknown, or rejects with `ERR_OWNERSHIP_OUTCOME_UNKNOWN`. */
   current(workload: WorkloadId): Promise<Grant | undefined>
-  /** The first grant, to this node, inactive. Rejects with `ERR_OWNERSHIP_EPOCH` where one exists. */
+  /** The first grant of a new workload, to this node, inactive. Rejects with `ERR_OWNERSHIP_EPOCH` where one exists that has not ended. */
   create(workload: WorkloadId): Promise<Grant>
   /**
    * Compare and swap on the epoch: the one moment at which a workload changes hands. The owner gives to `to`; a former
@@ -39,12 +39,13 @@ export interface Ownership {
    */
   transfer(workload: WorkloadId, expectEpoch: number, to: NodeId, options?: { readonly signal?: AbortSignal }): Promise<Grant>
   /**
-   * For the target: waits until this node owns `workload` with an epoch above `afterEpoch`. `consent` is asked where
-   * {@link Ownership.targetConsents}; it must resolve to true only when the state is here, verified and ready to run.
+   * For the target: waits until `from` has given `workload` to this node, with an epoch above `afterEpoch`. `consent` is
+   * asked where {@link Ownership.targetConsents}; it must resolve to true only when the state is here, verified and ready
+   * to run. An attempt that comes while nobody waits, or after `signal` aborts, is refused for good.
    */
   awaitGrant(
     workload: WorkloadId,
-    options: { readonly afterEpoch: number; readonly consent: () => Promise<boolean>; readonly signal: AbortSignal },
+    options: { readonly from: NodeId; readonly afterEpoch: number; readonly consent: () => Promise<boolean>; readonly signal: AbortSignal },
   ): Promise<Grant>
   /** Durable before the first slice runs. From here on nobody but the owner can give the workload away. */
   activate(grant: Grant): Promise<Grant>

@@ -2,7 +2,12 @@ import { defineConfig } from 'vitest/config'
 
 export default defineConfig({
   test: {
-    projects: ['packages/*'],
-    coverage: { provider: 'v8', include: ['packages/*/src/**'] },
+    projects: ['packages/*/vitest.config.ts', '{benchmarks,examples,scripts}/vitest.config.ts'],
+    coverage: {
+      provider: 'v8',
+      include: ['packages/*/src/**/*.ts'],
+      reporter: ['json-summary'],
+      reportsDirectory: 'coverage',
+    },
   },
 })

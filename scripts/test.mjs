@@ -1,0 +1,45 @@
+// Runs the whole suite in one vitest, with the coverage of each package, and ends with one line `N passed, N failed`.
+// Arguments go to vitest; a run that they narrow is not measured for coverage. A run on another Node (DWCP_NODE) is not either.
+import { existsSync, rmSync } from 'node:fs'
+import { delimiter, dirname, join } from 'node:path'
+import { coverageTable, packagesBelowFloor } from './coverage.mjs'
+import { readJson, root, show, toolEnv } from './workspace.mjs'
+
+const parameters = process.argv.slice(2)
+const narrowed = parameters.some((one) => !one.startsWith('-') || /^(-t|--(testNamePattern|project|changed|shard|dir)\b)/.test(one))
+const measured = !narrowed && process.env['DWCP_NODE'] === undefined
+const reportFile = join(root, 'coverage', 'vitest.json')
+const summaryFile = join(root, 'coverage', 'coverage-summary.json')
+
+rmSync(reportFile, { force: true })
+rmSync(summaryFile, { force: true })
+// Tests that start `node` from PATH must start this one.
+const env = { ...toolEnv, PATH: [dirname(process.execPath), toolEnv.PATH].join(delimiter) }
+const vitest = join(root, 'node_modules', 'vitest', 'vitest.mjs')
+const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${reportFile}`]
+let code = show(process.execPath, [vitest, 'run', ...reporters, ...(measured ? ['--coverage'] : []), ...parameters], { env })
+
+if (measured && existsSync(summaryFile)) {
+  const summary = readJson(summaryFile)
+  console.log(coverageTable(summary))
+  for (const reason of packagesBelowFloor(summary)) {
+    console.error(reason)
+    code ||= 1
+  }
+}
+
+const { passed, failed, skipped } = existsSync(reportFile) ? count(readJson(reportFile)) : { passed: 0, failed: 0, skipped: [] }
+for (const name of skipped) console.log(`skipped: ${name}`)
+// An error outside any test, or a runner that did not start, is a failure too.
+const unnamed = code !== 0 && failed === 0 ? 1 : 0
+console.log(`${passed} passed, ${failed + unnamed} failed`)
+process.exitCode = code === 0 && failed > 0 ? 1 : code
+
+function count({ testResults, numPassedTests, numFailedTests }) {
+  const all = testResults.flatMap(({ assertionResults }) => assertionResults)
+  const brokenFiles = testResults.filter(
+    ({ status, assertionResults }) => status === 'failed' && !assertionResults.some((one) => one.status === 'failed'),
+  )
+  const left = all.filter(({ status }) => status !== 'passed' && status !== 'failed')
+  return { passed: numPassedTests, failed: numFailedTests + brokenFiles.length, skipped: left.map((one) => one.fullName) }
+}

@@ -1,0 +1,11 @@
+import { defineConfig } from 'vitest/config'
+
+export default defineConfig({
+  ssr: { resolve: { conditions: ['@dwcp/source', 'node', 'import', 'module', 'default'] } },
+  test: {
+    name: 'benchmarks',
+    include: ['{wanlab,harness,suites}/**/*.test.ts'],
+    globalSetup: ['./vitest.build.ts'],
+    testTimeout: 30_000,
+  },
+})

@@ -17,8 +17,9 @@ rmSync(summaryFile, { force: true })
 const env = { ...toolEnv, PATH: [dirname(process.execPath), toolEnv.PATH].join(delimiter) }
 const vitest = join(root, 'node_modules', 'vitest', 'vitest.mjs')
 const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${reportFile}`]
-let code = show(process.execPath, [vitest, 'run', ...reporters, ...(measured ? ['--coverage'] : []), ...parameters], { env })
+const runnerCode = show(process.execPath, [vitest, 'run', ...reporters, ...(measured ? ['--coverage'] : []), ...parameters], { env })
 
+let code = runnerCode
 if (measured && existsSync(summaryFile)) {
   const summary = readJson(summaryFile)
   console.log(coverageTable(summary))
@@ -31,7 +32,7 @@ if (measured && existsSync(summaryFile)) {
 const { passed, failed, skipped } = existsSync(reportFile) ? count(readJson(reportFile)) : { passed: 0, failed: 0, skipped: [] }
 for (const name of skipped) console.log(`skipped: ${name}`)
 // An error outside any test, or a runner that did not start, is a failure too.
-const unnamed = code !== 0 && failed === 0 ? 1 : 0
+const unnamed = runnerCode !== 0 && failed === 0 ? 1 : 0
 console.log(`${passed} passed, ${failed + unnamed} failed`)
 process.exitCode = code === 0 && failed > 0 ? 1 : code
 

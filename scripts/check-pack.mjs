@@ -48,8 +48,16 @@ function entriesOf(name, { publishConfig, exports }) {
 
 /** Both forms of each entry load, and hand out the same names. */
 function checkModules(application, entries) {
-  write(application, 'names.mjs', `${load(entries, (entry) => `await import('${entry}')`)}`)
-  write(application, 'names.cjs', `${load(entries, (entry) => `require('${entry}')`)}`)
+  write(
+    application,
+    'names.mjs',
+    load(entries, (entry) => `await import('${entry}')`),
+  )
+  write(
+    application,
+    'names.cjs',
+    load(entries, (entry) => `require('${entry}')`),
+  )
   const imported = JSON.parse(capture(process.execPath, ['names.mjs'], { cwd: application }))
   const required = JSON.parse(capture(process.execPath, ['names.cjs'], { cwd: application }))
   for (const [index, entry] of entries.entries()) {

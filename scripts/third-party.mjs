@@ -1,6 +1,6 @@
 // The packages of others that ours need at run time, as tarballs made from what pnpm has installed, so that an application
 // can be set up from them without a network.
-import { existsSync, realpathSync } from 'node:fs'
+import { cpSync, existsSync, realpathSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { capture, publishable, readJson, root } from './workspace.mjs'
 
@@ -14,9 +14,13 @@ export function thirdPartyTarballs(destination) {
   const names = [...found.values()].map(({ name }) => name)
   const twice = names.find((name, index) => names.indexOf(name) !== index)
   if (twice !== undefined) throw new Error(`${twice} is needed in two versions; npm's overrides, as used here, can give only one`)
-  capture('npm', ['pack', '--ignore-scripts', '--loglevel=error', '--pack-destination', destination, ...found.keys()])
-  return [...found.values()].map(({ name, version }) => {
-    return { name, tarball: join(destination, `${name.replace('@', '').replace('/', '-')}-${version}.tgz`) }
+  return [...found].map(([directory, { name, version }]) => {
+    const tarball = join(destination, `${name.replace('@', '').replace('/', '-')}-${version}.tgz`)
+    const copy = join(destination, 'package')
+    cpSync(directory, copy, { recursive: true, dereference: true })
+    capture('tar', ['-czf', tarball, '-C', destination, 'package'])
+    rmSync(copy, { recursive: true })
+    return { name, tarball }
   })
 }
 
@@ -37,7 +41,9 @@ function closure() {
 }
 
 function dependencies(manifest, folder) {
-  const optional = Object.keys(manifest.optionalDependencies ?? {}).concat(Object.keys(manifest.peerDependencies ?? {}))
-  const wanted = Object.keys(manifest.dependencies ?? {}).concat(optional.filter((name) => existsSync(join(folder, name))))
-  return wanted.filter((name) => !name.startsWith('@dwcp/')).map((name) => realpathSync(join(folder, name)))
+  const { dependencies: needed = {}, optionalDependencies = {}, peerDependencies = {}, peerDependenciesMeta = {} } = manifest
+  const peers = Object.keys(peerDependencies).filter((name) => peerDependenciesMeta[name]?.optional !== true)
+  const optional = Object.keys(optionalDependencies).filter((name) => existsSync(join(folder, name)))
+  const foreign = [...Object.keys(needed), ...peers, ...optional].filter((name) => !name.startsWith('@dwcp/'))
+  return foreign.map((name) => realpathSync(join(folder, name)))
 }

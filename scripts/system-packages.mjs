@@ -34,16 +34,16 @@ export function installSystemPackages(purpose) {
   const missing = wanted.filter((one) => !one.present())
   if (missing.length === 0) return
   const names = missing.map((one) => one.name)
-  const obstacle = whyNotApt()
+  const obstacle = whyNotApt(names)
   if (obstacle === undefined) aptInstall(names)
   const gone = missing.filter((one) => !one.present())
   for (const one of gone) console.log(`setup: ${one.name} is not here: going without ${one.without}`)
   if (gone.length > 0 && obstacle !== undefined) console.log(`setup: not installing them: ${obstacle}`)
 }
 
-function whyNotApt() {
+function whyNotApt(names) {
   if (!isDebian()) return 'this is not Debian; install their like with your own package system'
-  if (process.getuid?.() !== 0) return `not root; as root: apt-get install ${PACKAGES.map((one) => one.name).join(' ')}`
+  if (process.getuid?.() !== 0) return `not root; as root: apt-get install ${names.join(' ')}`
   return undefined
 }
 

@@ -40,6 +40,11 @@ export interface StateCodec {
   /** Baselines this node holds for `workload`, newest first: what a target tells a source. */
   baselines(workload: string): readonly Digest[]
   /** `have`: digests the receiver says it holds. */
-  encoder(options: { readonly workload: string; readonly regions: readonly Region[]; readonly link?: LinkId; readonly have?: readonly Digest[] }): Encoder
+  encoder(options: {
+    readonly workload: string
+    readonly regions: readonly Region[]
+    readonly link?: LinkId
+    readonly have?: readonly Digest[]
+  }): Encoder
   decoder(options: { readonly workload: string; readonly regions: readonly Region[]; readonly limits?: DecodeLimits }): Decoder
 }

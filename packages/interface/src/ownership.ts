@@ -9,6 +9,8 @@ export interface Grant {
   readonly owner: NodeId
   /** Whether the owner has declared that it runs (or ran) the workload under this epoch. */
   readonly active: boolean
+  /** Why nobody runs it any more, where it has ended. */
+  readonly ended?: string
 }
 
 export type GrantChange =

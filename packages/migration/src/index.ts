@@ -1,1 +1,8 @@
-export {}
+export type { Arrived } from './arrival.js'
+export { type Journal, openJournal } from './journal.js'
+export { createJournalOwnership, type JournalOwnershipOptions } from './journal-ownership.js'
+export { MIGRATION_LIMITS, type MigrationLimits } from './migration-context.js'
+export type { MigrateOptions, MigrationPhase, MigrationProgress, MigrationReport, MigrationRound } from './migration-report.js'
+export { createMigrator, type Migrator, type MigratorOptions } from './migrator.js'
+export type { OwnershipRecord } from './ownership-record.js'
+export { createPageTree, type PageTree } from './page-tree.js'

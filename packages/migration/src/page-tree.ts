@@ -37,7 +37,9 @@ class RegionTree {
 
   update(pages: Uint32Array, bytes: Uint8Array): void {
     if (bytes.length !== pages.length * this.#pageBytes) {
-      throw new RangeError(`${pages.length} pages of ${this.#pageBytes} bytes need ${pages.length * this.#pageBytes} bytes, not ${bytes.length}`)
+      throw new RangeError(
+        `${pages.length} pages of ${this.#pageBytes} bytes need ${pages.length * this.#pageBytes} bytes, not ${bytes.length}`,
+      )
     }
     const digests = this.#hash.hashPages(bytes, this.#pageBytes)
     for (let i = 0; i < pages.length; i++) {
@@ -76,7 +78,7 @@ class RegionTree {
 /** @param regions - As in the manifest: both ends start from the same lengths. */
 export function createPageTree(hash: Hash, regions: readonly Region[]): PageTree {
   const trees = regions.map((region) => new RegionTree(hash, region))
-  const opaque = hash.stream()
+  let chain: Uint8Array = new Uint8Array(DIGEST_BYTES)
   const treeOf = (region: number): RegionTree => {
     const tree = trees[region]
     if (tree === undefined) throw new RangeError(`region ${region} is not one of the ${trees.length} in the manifest`)
@@ -85,8 +87,11 @@ export function createPageTree(hash: Hash, regions: readonly Region[]): PageTree
   return {
     update: (region, pages, bytes) => treeOf(region).update(pages, bytes),
     opaque(bytes) {
-      opaque.update(lengthPrefix(bytes.length))
-      opaque.update(bytes)
+      const link = hash.stream()
+      link.update(chain)
+      link.update(lengthPrefix(bytes.length))
+      link.update(bytes)
+      chain = link.digest()
     },
     root() {
       const root = hash.stream()
@@ -95,7 +100,7 @@ export function createPageTree(hash: Hash, regions: readonly Region[]): PageTree
         root.update(lengthPrefix(nodes.length))
         root.update(nodes)
       }
-      root.update(opaque.digest())
+      root.update(chain)
       return `pages-xxh3-128:${Buffer.from(root.digest()).toString('hex')}`
     },
   }

@@ -1,0 +1,248 @@
+import { DwcpError, type Encoder, type Grant, isDwcpError, type NodeId, type Workload } from '@dwcp/interface'
+import { type MigrationContext, pause, STATE_CHANNEL } from './migration-context.js'
+import { type Outcome, parseOutcome, parsePrepared } from './migration-message.js'
+import type { MigrateOptions, MigrationPhase, MigrationReport } from './migration-report.js'
+import { type FlowResult, StateFlow } from './state-flow.js'
+
+const SETTLE_RETRY_MS = 250
+const OUTCOME_TIMEOUT_MS = 5_000
+
+/**
+ * The source's side of one migration. Before ownership is offered, whatever goes wrong leaves the workload running here;
+ * from the offer on, only what the target's journal says decides, however long it takes to hear it.
+ */
+export class Departure {
+  /** Settles when it is certain where the workload is; never before. */
+  readonly settled: Promise<MigrationReport>
+  readonly #context: MigrationContext
+  readonly #workload: Workload
+  readonly #to: NodeId
+  readonly #options: MigrateOptions
+  readonly #startedMs: number
+  #phase: MigrationPhase = 'preparing'
+  #flow: StateFlow | undefined
+
+  constructor(context: MigrationContext, workload: Workload, to: NodeId, options: MigrateOptions) {
+    this.#context = context
+    this.#workload = workload
+    this.#to = to
+    this.#options = options
+    this.#startedMs = context.clock.monotonicMs()
+    this.settled = this.#run()
+  }
+
+  get phase(): MigrationPhase {
+    return this.#phase
+  }
+
+  async #run(): Promise<MigrationReport> {
+    const { ownership, self, closing } = this.#context
+    const signal = this.#options.signal ? AbortSignal.any([this.#options.signal, closing]) : closing
+    signal.throwIfAborted()
+    const grant = await ownership.current(this.#workload.id)
+    if (grant?.owner !== self || grant.ended !== undefined) {
+      throw new DwcpError(
+        'ERR_MIGRATION_NOT_OWNER',
+        `${this.#workload.id} is not this node's to give away: ${grant?.ended ?? (grant ? `${grant.owner} owns it` : 'nobody owns it here')}`,
+      )
+    }
+    const sent = await this.#sendState(grant, signal)
+    const { moved, receipt } = sent
+    await this.#awaitStart(moved, receipt)
+    const nowMs = this.#context.clock.monotonicMs()
+    this.#notify('done')
+    const { flow } = sent
+    return {
+      workload: this.#workload.id,
+      from: self,
+      to: this.#to,
+      epoch: moved.epoch,
+      digest: flow.digest,
+      totalMs: nowMs - this.#startedMs,
+      pausedMs: nowMs - flow.stoppedMs,
+      rawBytes: flow.rawBytes,
+      wireBytes: sent.wireBytes,
+      rounds: flow.rounds,
+      budgetMs: this.#budgetMs,
+    }
+  }
+
+  get #budgetMs(): number {
+    return this.#options.downtimeMs ?? 100
+  }
+
+  /** All of the state, then ownership. A target that turns out not to hold the baseline it named gets everything. */
+  async #sendState(grant: Grant, signal: AbortSignal): Promise<Sent> {
+    const first = await this.#prepare(grant, signal)
+    try {
+      return await this.#attempt(grant, first, signal)
+    } catch (error) {
+      if (first.have.length === 0 || !isBaselineMissing(error)) throw error
+      this.#context.logger.warn({ workload: this.#workload.id, to: this.#to }, 'the target has lost its baseline; sending everything')
+      const second = await this.#prepare(grant, signal)
+      return await this.#attempt(grant, { ...second, have: [] }, signal)
+    }
+  }
+
+  async #prepare(grant: Grant, signal: AbortSignal): Promise<Place> {
+    this.#notify('preparing')
+    const { asker, limits } = this.#context
+    const manifest = await this.#workload.describe()
+    const migration = crypto.randomUUID()
+    const question = { question: 'prepare', migration, epoch: grant.epoch, manifest }
+    const answer = parsePrepared(await asker.ask(this.#to, question, { timeoutMs: limits.prepareTimeoutMs, signal }))
+    if (answer === undefined) throw new DwcpError('ERR_MIGRATION_PROTOCOL', `${this.#to} answered in a way this version does not know`)
+    return { migration, have: answer.have, regions: manifest.regions }
+  }
+
+  async #attempt(grant: Grant, place: Place, signal: AbortSignal): Promise<Sent> {
+    const { codec, transport, ownership, asker, logger } = this.#context
+    const encoder: Encoder = codec.encoder({ workload: this.#workload.id, regions: place.regions, link: this.#to, have: place.have })
+    const abort = new AbortController()
+    const flow = new StateFlow({
+      context: this.#context,
+      workload: this.#workload,
+      encoder,
+      options: {
+        downtimeMs: this.#budgetMs,
+        maxRounds: this.#options.maxRounds ?? 30,
+        exceedDowntime: this.#options.exceedDowntime ?? false,
+      },
+      rttMs: () => this.#rttMs(),
+      notify: (phase) => this.#notify(phase),
+      signal: AbortSignal.any([signal, abort.signal]),
+      migration: place.migration,
+    })
+    this.#flow = flow
+    const receipt = transport.sendObject(
+      this.#to,
+      STATE_CHANNEL,
+      { stream: flow.frames },
+      { class: 'migration', signal: abort.signal, onProgress: flow.onProgress },
+    )
+    receipt.catch((error: unknown) => abort.abort(error))
+    try {
+      const result = await flow.ended
+      if (!ownership.targetConsents) await receipt
+      const moved = await this.#transfer(grant, signal)
+      encoder.close(result.digest)
+      return { moved, flow: result, wireBytes: flow.frames.pushedBytes, receipt }
+    } catch (error) {
+      abort.abort(error)
+      await flow.ended.catch(() => undefined)
+      encoder.close()
+      void asker
+        .ask(this.#to, { question: 'cancel', migration: place.migration }, { timeoutMs: OUTCOME_TIMEOUT_MS })
+        .catch((cause: unknown) => logger.debug({ cause }, 'a cancelled target did not answer'))
+      if (flow.stopped && !this.#context.closing.aborted) await this.#workload.resume()
+      throw await rejectionOf(error, receipt)
+    }
+  }
+
+  /** Rejects only when it is certain that the workload stays here. */
+  async #transfer(grant: Grant, signal: AbortSignal): Promise<Grant> {
+    this.#notify('transferring')
+    const { ownership, self, clock, closing } = this.#context
+    try {
+      return await ownership.transfer(grant.workload, grant.epoch, this.#to, { signal })
+    } catch (error) {
+      if (!isDwcpError(error, 'ERR_OWNERSHIP_OUTCOME_UNKNOWN')) throw error
+    }
+    for (;;) {
+      this.#notify('settling')
+      await pause(clock, SETTLE_RETRY_MS, closing)
+      try {
+        const now = await ownership.current(grant.workload)
+        if (now?.owner === self)
+          throw new DwcpError('ERR_OWNERSHIP_REFUSED', `${this.#to} did not take over ${grant.workload}; it runs on here`)
+        if (now !== undefined) return now
+      } catch (error) {
+        if (!isDwcpError(error, 'ERR_OWNERSHIP_OUTCOME_UNKNOWN')) throw error
+      }
+    }
+  }
+
+  /** Until the target has begun, the state here is the only other copy: it is freed after, or taken back. */
+  async #awaitStart(moved: Grant, receipt: Promise<unknown>): Promise<void> {
+    this.#notify('starting')
+    const { clock, closing } = this.#context
+    receipt.catch(() => undefined)
+    for (;;) {
+      const outcome = await this.#askOutcome(moved)
+      if (outcome?.outcome === 'running') return this.#workload.release({ ...moved, active: true })
+      if (outcome?.outcome === 'not-started' && (await this.#takeBack(moved))) {
+        throw new DwcpError(
+          'ERR_MIGRATION_TARGET_FAILED',
+          `${this.#to} could not start ${moved.workload}: ${outcome.reason}; it runs on here`,
+        )
+      }
+      this.#notify('settling')
+      await pause(clock, SETTLE_RETRY_MS, closing)
+    }
+  }
+
+  async #askOutcome(moved: Grant): Promise<Outcome | undefined> {
+    const { asker, closing } = this.#context
+    const question = { question: 'outcome', workload: moved.workload, epoch: moved.epoch }
+    try {
+      return parseOutcome(await asker.ask(this.#to, question, { timeoutMs: OUTCOME_TIMEOUT_MS, signal: closing }))
+    } catch (error) {
+      closing.throwIfAborted()
+      this.#context.logger.warn(
+        { workload: moved.workload, to: this.#to, error },
+        'the new owner cannot be asked whether it runs the workload',
+      )
+      return undefined
+    }
+  }
+
+  async #takeBack(moved: Grant): Promise<boolean> {
+    const { ownership, self } = this.#context
+    try {
+      const back = await ownership.transfer(moved.workload, moved.epoch, self)
+      await ownership.activate(back)
+    } catch (error) {
+      if (isDwcpError(error, 'ERR_OWNERSHIP_ACTIVE') || isDwcpError(error, 'ERR_OWNERSHIP_OUTCOME_UNKNOWN')) return false
+      throw error
+    }
+    await this.#workload.resume()
+    return true
+  }
+
+  #rttMs(): number {
+    const forecast = this.#context.advisor?.forecast(this.#to, { horizonMs: 1_000, class: 'migration' })
+    return forecast === undefined || forecast.source === 'prior' ? 0 : forecast.rttMs.p50
+  }
+
+  #notify(phase: MigrationPhase): void {
+    this.#phase = phase
+    const progress = this.#flow?.progress ?? { round: 0, rawBytes: 0, roundRawBytes: 0, wireBytes: 0, ackedBytes: 0 }
+    this.#options.onProgress?.({ phase, ...progress })
+  }
+}
+
+interface Place {
+  readonly migration: string
+  readonly have: Parameters<MigrationContext['codec']['encoder']>[0]['have'] & object
+  readonly regions: Parameters<MigrationContext['codec']['encoder']>[0]['regions']
+}
+
+interface Sent {
+  readonly moved: Grant
+  readonly flow: FlowResult
+  readonly wireBytes: number
+  readonly receipt: Promise<unknown>
+}
+
+/** Where the transport failed the object, that is the cause; the flow only saw its reader leave. */
+async function rejectionOf(error: unknown, receipt: Promise<unknown>): Promise<unknown> {
+  const rejected = await receipt.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  )
+  return isDwcpError(rejected) ? rejected : error
+}
+
+function isBaselineMissing(error: unknown): boolean {
+  return isDwcpError(error) && (error.code === 'ERR_HDE_BASELINE_MISSING' || error.details['remoteCode'] === 'ERR_HDE_BASELINE_MISSING')
+}

@@ -1,0 +1,229 @@
+import {
+  type Clock,
+  DwcpError,
+  type Logger,
+  type MessageTransport,
+  type NodeId,
+  type Ownership,
+  type RateAdvisor,
+  type StateCodec,
+  silentLogger,
+  systemClock,
+  type Workload,
+  type WorkloadDriver,
+  type WorkloadId,
+} from '@dwcp/interface'
+import { Arrival, type Arrived, openStateStream } from './arrival.js'
+import { createAsker } from './ask.js'
+import { Departure } from './departure.js'
+import { MIGRATION_LIMITS, type MigrationContext, type MigrationLimits, STATE_CHANNEL } from './migration-context.js'
+import { type MigrationQuestion, type Outcome, parseMigrationQuestion, parseStreamHeader } from './migration-message.js'
+import type { MigrateOptions, MigrationPhase, MigrationReport } from './migration-report.js'
+
+export interface MigratorOptions {
+  readonly transport: MessageTransport
+  readonly codec: StateCodec
+  readonly ownership: Ownership
+  readonly drivers: readonly WorkloadDriver[]
+  /** A workload has begun to run here. Awaited before the source hears so. */
+  readonly onArrived: (arrived: Arrived) => Promise<void>
+  /** Whether this node takes `workload` in; throw to refuse, the message reaches the source. @defaultValue every workload */
+  readonly admit?: (workload: WorkloadId, from: NodeId) => Promise<void>
+  /** Forecasts of the link's round-trip time. */
+  readonly advisor?: Pick<RateAdvisor, 'forecast'>
+  readonly clock?: Clock
+  readonly logger?: Logger
+  readonly limits?: Partial<MigrationLimits>
+}
+
+/** Moves workloads to other nodes and takes theirs in. Needs nothing of DWCP but the seams in `@dwcp/interface`. */
+export interface Migrator extends AsyncDisposable {
+  /**
+   * Moves `workload`, which runs here, to `to`.
+   *
+   * Rejects with the workload running on here, except for `ERR_MIGRATION_OUTCOME_UNKNOWN` (the signal was aborted after
+   * ownership was offered, and the target cannot be asked): then {@link Migrator.settled} tells when it is known.
+   * @throws `ERR_MIGRATION_*`, `ERR_OWNERSHIP_*`, the transport's and the codec's errors, `signal.reason`.
+   */
+  migrate(workload: Workload, to: NodeId, options?: MigrateOptions): Promise<MigrationReport>
+  /** Where a departure under way stands; undefined where there is none. */
+  phase(workload: WorkloadId): MigrationPhase | undefined
+  /** Resolves when no departure of `workload` is under way any more, whatever came of it. */
+  settled(workload: WorkloadId): Promise<void>
+  /** Workloads arriving and not yet running. */
+  arriving(): readonly WorkloadId[]
+  close(): Promise<void>
+}
+
+/** @returns a migrator that answers its peers from now on. */
+export function createMigrator(options: MigratorOptions): Migrator {
+  return new TransportMigrator(options)
+}
+
+class TransportMigrator implements Migrator {
+  readonly #context: MigrationContext
+  readonly #options: MigratorOptions
+  readonly #departures = new Map<WorkloadId, Departure>()
+  readonly #arrivals = new Map<WorkloadId, Arrival>()
+  readonly #preparing = new Set<WorkloadId>()
+  readonly #closing = new AbortController()
+  readonly #receiver: Disposable
+
+  constructor(options: MigratorOptions) {
+    const { transport, codec, ownership, drivers, advisor, clock = systemClock, logger = silentLogger } = options
+    this.#options = options
+    this.#context = {
+      self: transport.self,
+      transport,
+      codec,
+      ownership,
+      drivers: new Map(drivers.map((driver) => [driver.kind, driver])),
+      advisor,
+      asker: createAsker({ transport, channel: 'migration', clock, answer: (from, question) => this.#answer(from, question) }),
+      clock,
+      logger,
+      closing: this.#closing.signal,
+      limits: { ...MIGRATION_LIMITS, ...options.limits },
+    }
+    this.#receiver = transport.receiveObject(STATE_CHANNEL, async (from, object) => {
+      const { header, frames } = await openStateStream(object, this.#context.limits.maxFrameBytes)
+      await this.#arrivalOf(from.nodeId, parseStreamHeader(header)).receive(frames)
+    })
+  }
+
+  migrate(workload: Workload, to: NodeId, options: MigrateOptions = {}): Promise<MigrationReport> {
+    if (to === this.#context.self) throw new RangeError(`${workload.id} is on ${to} already`)
+    if (this.#departures.has(workload.id)) {
+      throw new DwcpError('ERR_MIGRATION_IN_PROGRESS', `${workload.id} is already on its way; wait for that to end`, {
+        details: { workload: workload.id },
+      })
+    }
+    return new Promise((resolve, reject) => {
+      const { signal, onProgress } = options
+      /** Nobody can say where the workload is, and the caller does not want to wait for it. */
+      const giveUp = (): void => {
+        if (signal?.aborted !== true || departure.phase !== 'settling') return
+        reject(
+          new DwcpError(
+            'ERR_MIGRATION_OUTCOME_UNKNOWN',
+            `${workload.id} was offered to ${to}, which cannot be asked; nothing runs until it can, and this node goes on asking`,
+            {
+              retryable: true,
+              details: { workload: workload.id, to },
+            },
+          ),
+        )
+      }
+      const departure = new Departure(this.#context, workload, to, {
+        ...options,
+        onProgress(progress) {
+          onProgress?.(progress)
+          giveUp()
+        },
+      })
+      this.#departures.set(workload.id, departure)
+      signal?.addEventListener('abort', giveUp)
+      const leave = (): void => {
+        this.#departures.delete(workload.id)
+        signal?.removeEventListener('abort', giveUp)
+      }
+      departure.settled.finally(leave).then(resolve, reject)
+    })
+  }
+
+  phase(workload: WorkloadId): MigrationPhase | undefined {
+    return this.#departures.get(workload)?.phase
+  }
+
+  async settled(workload: WorkloadId): Promise<void> {
+    await this.#departures.get(workload)?.settled.catch(() => undefined)
+  }
+
+  arriving(): readonly WorkloadId[] {
+    return [...this.#arrivals.keys()]
+  }
+
+  async close(): Promise<void> {
+    if (this.#closing.signal.aborted) return
+    const reason = new DwcpError('ERR_MIGRATION_CLOSED', 'this node is closing')
+    this.#closing.abort(reason)
+    for (const arrival of this.#arrivals.values()) arrival.cancel(reason)
+    await Promise.allSettled([
+      ...[...this.#departures.values()].map((departure) => departure.settled),
+      ...[...this.#arrivals.values()].map((arrival) => arrival.finished),
+    ])
+    this.#receiver[Symbol.dispose]()
+    this.#context.asker[Symbol.dispose]()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  async #answer(from: NodeId, value: unknown): Promise<unknown> {
+    const question = parseMigrationQuestion(value)
+    if (question === undefined)
+      throw new DwcpError('ERR_MIGRATION_PROTOCOL', 'a question about a migration that this version does not know')
+    this.#closing.signal.throwIfAborted()
+    if (question.question === 'prepare') return this.#prepare(from, question)
+    if (question.question === 'outcome') return this.#outcome(from, question)
+    for (const arrival of this.#arrivals.values()) {
+      if (arrival.migration === question.migration && arrival.from === from)
+        arrival.cancel(new DwcpError('ERR_MIGRATION_CANCELLED', `${from} gave the migration up`))
+    }
+    return {}
+  }
+
+  async #prepare(from: NodeId, question: Extract<MigrationQuestion, { question: 'prepare' }>): Promise<unknown> {
+    const { migration, epoch, manifest } = question
+    const { drivers, codec, ownership, limits } = this.#context
+    const { workload } = manifest
+    const older = this.#arrivals.get(workload)
+    if (older?.from === from) {
+      older.cancel(new DwcpError('ERR_MIGRATION_CANCELLED', `${from} begins again`))
+      await older.finished
+    }
+    if (this.#arrivals.has(workload) || this.#preparing.has(workload))
+      throw new DwcpError('ERR_MIGRATION_IN_PROGRESS', `${workload} is already arriving here`)
+    if (this.#arrivals.size + this.#preparing.size >= limits.maxArrivals)
+      throw new DwcpError('ERR_MIGRATION_BUSY', `this node takes in ${limits.maxArrivals} workloads at once`, { retryable: true })
+    this.#preparing.add(workload)
+    try {
+      const driver = drivers.get(manifest.kind)
+      if (driver === undefined)
+        throw new DwcpError(
+          'ERR_MIGRATION_UNSUPPORTED',
+          `this node runs no workloads of kind ${manifest.kind}, only ${[...drivers.keys()].join(', ')}`,
+        )
+      const grant = await ownership.current(workload)
+      if (grant?.owner === this.#context.self && grant.ended === undefined)
+        throw new DwcpError('ERR_OWNERSHIP_EPOCH', `this node already owns a workload named ${workload}`)
+      await this.#options.admit?.(workload, from)
+      const target = driver.target()
+      await target.prepare(manifest)
+      const arrival = new Arrival(this.#context, { migration, from, epoch, manifest, target }, this.#options.onArrived)
+      this.#arrivals.set(workload, arrival)
+      void arrival.finished.then(() => this.#arrivals.get(workload) === arrival && this.#arrivals.delete(workload))
+      return { have: codec.baselines(workload) }
+    } finally {
+      this.#preparing.delete(workload)
+    }
+  }
+
+  /** From the place while there is one; afterwards, and after a restart, from what ownership says. */
+  async #outcome(from: NodeId, question: Extract<MigrationQuestion, { question: 'outcome' }>): Promise<Outcome> {
+    const arrival = this.#arrivals.get(question.workload)
+    if (arrival?.from === from) return arrival.outcome
+    const grant = await this.#context.ownership.current(question.workload)
+    if (grant === undefined) throw new DwcpError('ERR_MIGRATION_PROTOCOL', `this node's journal knows nothing of ${question.workload}`)
+    const waits = grant.owner === this.#context.self && grant.epoch === question.epoch && !grant.active
+    return waits ? { outcome: 'not-started', reason: 'it ended before it began to run the workload' } : { outcome: 'running' }
+  }
+
+  #arrivalOf(from: NodeId, migration: string): Arrival {
+    for (const arrival of this.#arrivals.values()) {
+      if (arrival.migration === migration && arrival.from === from) return arrival
+    }
+    throw new DwcpError('ERR_MIGRATION_CANCELLED', `no place is kept here for migration ${migration}`)
+  }
+}

@@ -1,1 +1,26 @@
-export {}
+export type { Backend } from './backend.js'
+export {
+  codecBackend,
+  type Lz4CompressOptions,
+  type Lz4DecompressOptions,
+  lz4Compress,
+  lz4Decompress,
+  type ZstdBackend,
+  type ZstdCompressOptions,
+  type ZstdDecompressOptions,
+  zstdCompress,
+  zstdDecompress,
+} from './codec.js'
+export type { NativeErrorCode } from './errors.js'
+export { type Hash, type HashStream, type LoadHashOptions, loadHash } from './hash.js'
+export { type DirtyTracker, type TrackDirtyPagesOptions, trackDirtyPages } from './memory.js'
+export {
+  descriptorOf,
+  getCongestionControl,
+  setCongestionControl,
+  setMaxPacingRate,
+  setNotSentLowWater,
+  socketBackend,
+  type TcpInfo,
+  tcpInfo,
+} from './socket.js'

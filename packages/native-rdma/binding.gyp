@@ -1,0 +1,26 @@
+{
+  "targets": [
+    {
+      "target_name": "dwcp_native",
+      "sources": [
+        "native/addon.cc",
+        "native/hash.cc",
+        "native/library.cc",
+        "native/lz4.cc",
+        "native/memory.cc",
+        "native/socket.cc",
+        "native/zstd.cc"
+      ],
+      "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")"],
+      "defines": [
+        "NAPI_VERSION=9",
+        "NAPI_DISABLE_CPP_EXCEPTIONS",
+        "NODE_ADDON_API_DISABLE_DEPRECATED",
+        "NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS"
+      ],
+      "cflags_cc": ["-std=c++20", "-O2", "-Wall", "-Wextra", "-fvisibility=hidden"],
+      "conditions": [["OS=='linux'", { "ldflags": ["-Wl,-z,nodelete"], "libraries": ["-ldl"] }]],
+      "xcode_settings": { "CLANG_CXX_LANGUAGE_STANDARD": "c++20", "GCC_ENABLE_CPP_EXCEPTIONS": "NO" }
+    }
+  ]
+}

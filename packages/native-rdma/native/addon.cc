@@ -1,0 +1,244 @@
+// The binding: takes arguments apart, calls the core, hands results over. src/addon.ts declares and checks what comes in.
+#include <napi.h>
+
+#include <functional>
+#include <limits>
+
+#include "hash.h"
+#include "lz4.h"
+#include "memory.h"
+#include "socket.h"
+#include "zstd.h"
+
+namespace {
+
+using dwcp::Bytes;
+using dwcp::Fault;
+using dwcp::Outcome;
+
+// src/addon.ts refuses an addon built for another signature of these functions.
+constexpr uint32_t kBindingVersion = 1;
+// Below this a copy is cheaper than the finalizer of an external buffer.
+constexpr size_t kMinExternalBytes = 64 << 10;
+
+Bytes BytesOf(const Napi::Value& value) {
+  if (!value.IsTypedArray()) return {};
+  const auto array = value.As<Napi::Uint8Array>();
+  return {array.Data(), array.ByteLength()};
+}
+
+uint64_t CountOf(const Napi::Value& value) {
+  const double number = value.As<Napi::Number>().DoubleValue();
+  if (!(number > 0)) return 0;
+  return number >= 18446744073709551615.0 ? std::numeric_limits<uint64_t>::max() : static_cast<uint64_t>(number);
+}
+
+Napi::Value ToUint8Array(Napi::Env env, dwcp::Buffer& bytes) {
+  const size_t length = bytes.length();
+  if (length >= kMinExternalBytes) {
+    napi_value buffer = nullptr;
+    const auto release = [](napi_env, void* data, void*) { std::free(data); };
+    if (napi_create_external_arraybuffer(env, bytes.data(), length, release, nullptr, &buffer) == napi_ok) {
+      bytes.Release();
+      return Napi::Uint8Array::New(env, length, Napi::ArrayBuffer(env, buffer), 0);
+    }
+    // Runtimes with a memory cage allow no external buffers: copied there.
+  }
+  auto array = Napi::Uint8Array::New(env, length);
+  if (length > 0) std::copy_n(bytes.data(), length, array.Data());
+  return array;
+}
+
+// One codec call on the thread pool. The sources are referenced until it is done, so that they are not collected.
+class CodecJob : public Napi::AsyncWorker {
+ public:
+  using Work = std::function<Outcome(Bytes source, Bytes prefix)>;
+
+  static Napi::Value Start(const Napi::CallbackInfo& info, Work work) {
+    auto* job = new CodecJob(info.Env(), info[0], info[1], std::move(work));
+    const Napi::Promise promise = job->deferred_.Promise();
+    job->Queue();
+    return promise;
+  }
+
+ protected:
+  void Execute() override { outcome_ = work_(source_, prefix_); }
+
+  void OnOK() override {
+    const Napi::Env env = Env();
+    if (outcome_.fault == Fault::kNone) {
+      deferred_.Resolve(ToUint8Array(env, outcome_.bytes));
+      return;
+    }
+    Napi::Error error = Napi::Error::New(env, outcome_.message);
+    error.Set("fault", Napi::Number::New(env, static_cast<uint32_t>(outcome_.fault)));
+    deferred_.Reject(error.Value());
+  }
+
+ private:
+  CodecJob(Napi::Env env, const Napi::Value& source, const Napi::Value& prefix, Work work)
+      : Napi::AsyncWorker(env, "dwcp.codec"),
+        deferred_(Napi::Promise::Deferred::New(env)),
+        held_source_(Napi::Persistent(source.As<Napi::Object>())),
+        held_prefix_(Napi::Persistent(prefix.As<Napi::Object>())),
+        source_(BytesOf(source)),
+        prefix_(BytesOf(prefix)),
+        work_(std::move(work)) {}
+
+  Napi::Promise::Deferred deferred_;
+  Napi::ObjectReference held_source_;
+  Napi::ObjectReference held_prefix_;
+  Bytes source_;
+  Bytes prefix_;
+  Work work_;
+  Outcome outcome_;
+};
+
+Napi::Value ZstdCompress(const Napi::CallbackInfo& info) {
+  const int level = info[2].As<Napi::Number>().Int32Value();
+  return CodecJob::Start(info, [level](Bytes source, Bytes prefix) { return dwcp::ZstdCompress(source, prefix, level); });
+}
+
+Napi::Value ZstdDecompress(const Napi::CallbackInfo& info) {
+  const uint64_t max_bytes = CountOf(info[2]);
+  return CodecJob::Start(info, [max_bytes](Bytes frame, Bytes prefix) { return dwcp::ZstdDecompress(frame, prefix, max_bytes); });
+}
+
+Napi::Value Lz4Compress(const Napi::CallbackInfo& info) { return CodecJob::Start(info, dwcp::Lz4Compress); }
+
+Napi::Value Lz4Decompress(const Napi::CallbackInfo& info) {
+  const uint64_t length = CountOf(info[2]);
+  return CodecJob::Start(info, [length](Bytes block, Bytes prefix) { return dwcp::Lz4Decompress(block, prefix, length); });
+}
+
+void Hash(const Napi::CallbackInfo& info) { dwcp::Hash(BytesOf(info[0]), info[1].As<Napi::Uint8Array>().Data()); }
+
+void HashPages(const Napi::CallbackInfo& info) {
+  dwcp::HashPages(BytesOf(info[0]), CountOf(info[1]), info[2].As<Napi::Uint8Array>().Data());
+}
+
+template <class Held>
+Held* HeldBy(const Napi::Value& value) {
+  return value.As<Napi::External<Held>>().Data();
+}
+
+// The finalizer also runs when the environment goes, in worker threads too.
+template <class Held>
+Napi::Value Hold(Napi::Env env, Held* held) {
+  return Napi::External<Held>::New(env, held, [](Napi::BasicEnv, Held* data) { delete data; });
+}
+
+Napi::Value HashStreamCreate(const Napi::CallbackInfo& info) {
+  dwcp::HashStream* stream = dwcp::HashStream::Create();
+  return stream != nullptr ? Hold(info.Env(), stream) : info.Env().Undefined();
+}
+
+void HashStreamUpdate(const Napi::CallbackInfo& info) { HeldBy<dwcp::HashStream>(info[0])->Update(BytesOf(info[1])); }
+
+void HashStreamDigest(const Napi::CallbackInfo& info) {
+  HeldBy<dwcp::HashStream>(info[0])->Digest(info[1].As<Napi::Uint8Array>().Data());
+}
+
+int DescriptorOf(const Napi::Value& value) { return value.As<Napi::Number>().Int32Value(); }
+
+Napi::Value SetCongestionControl(const Napi::CallbackInfo& info) {
+  return Napi::Boolean::New(info.Env(), dwcp::SetCongestionControl(DescriptorOf(info[0]), info[1].As<Napi::String>().Utf8Value()));
+}
+
+Napi::Value GetCongestionControl(const Napi::CallbackInfo& info) {
+  return Napi::String::New(info.Env(), dwcp::GetCongestionControl(DescriptorOf(info[0])));
+}
+
+Napi::Value SetMaxPacingRate(const Napi::CallbackInfo& info) {
+  return Napi::Boolean::New(info.Env(), dwcp::SetMaxPacingRate(DescriptorOf(info[0]), CountOf(info[1])));
+}
+
+Napi::Value SetNotSentLowWater(const Napi::CallbackInfo& info) {
+  const uint64_t bytes = std::min<uint64_t>(CountOf(info[1]), std::numeric_limits<uint32_t>::max());
+  return Napi::Boolean::New(info.Env(), dwcp::SetNotSentLowWater(DescriptorOf(info[0]), static_cast<uint32_t>(bytes)));
+}
+
+Napi::Value TcpInfo(const Napi::CallbackInfo& info) {
+  std::array<double, dwcp::kTcpInfoFields> fields;
+  if (!dwcp::ReadTcpInfo(DescriptorOf(info[0]), fields)) return info.Env().Undefined();
+  auto array = Napi::Float64Array::New(info.Env(), fields.size());
+  std::copy(fields.begin(), fields.end(), array.Data());
+  return array;
+}
+
+// A tracker, or a string that says why there is none.
+Napi::Value DirtyPagesStart(const Napi::CallbackInfo& info) {
+  auto memory = info[0].As<Napi::ArrayBuffer>();
+  auto* pages = new dwcp::DirtyPages();
+  if (pages->Start(reinterpret_cast<uintptr_t>(memory.Data()), memory.ByteLength())) return Hold(info.Env(), pages);
+  const auto problem = Napi::String::New(info.Env(), pages->problem());
+  delete pages;
+  return problem;
+}
+
+// The numbers of the written pages, or a string that says why they are not known.
+Napi::Value DirtyPagesCollect(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  auto* pages = HeldBy<dwcp::DirtyPages>(info[0]);
+  auto memory = info[1].As<Napi::ArrayBuffer>();
+  if (reinterpret_cast<uintptr_t>(memory.Data()) != pages->base()) return Napi::String::New(env, "the memory has moved");
+  std::vector<uint32_t> written;
+  if (!pages->Collect(memory.ByteLength(), written)) return Napi::String::New(env, pages->problem());
+  auto array = Napi::Uint32Array::New(env, written.size());
+  std::copy(written.begin(), written.end(), array.Data());
+  return array;
+}
+
+void DirtyPagesStop(const Napi::CallbackInfo& info) { HeldBy<dwcp::DirtyPages>(info[0])->Stop(); }
+
+// Opens the library when asked: { usable, reason }.
+Napi::Value Library(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const std::string name = info[0].As<Napi::String>().Utf8Value();
+  std::string problem = "no such capability";
+  std::string reason;
+  if (name == "zstd") {
+    problem = dwcp::ZstdProblem();
+    if (problem.empty()) reason = std::string("libzstd.so.1 ") + dwcp::ZstdVersion();
+  } else if (name == "lz4") {
+    problem = dwcp::Lz4Problem();
+    if (problem.empty()) reason = std::string("liblz4.so.1 ") + dwcp::Lz4Version();
+  } else if (name == "hash") {
+    problem = dwcp::HashProblem();
+    if (problem.empty()) reason = "libxxhash.so.0 " + dwcp::HashVersion();
+  } else if (name == "socket") {
+    problem = dwcp::SocketProblem();
+    if (problem.empty()) reason = "socket options by descriptor";
+  }
+  auto library = Napi::Object::New(env);
+  library.Set("usable", Napi::Boolean::New(env, problem.empty()));
+  library.Set("reason", Napi::String::New(env, problem.empty() ? reason : problem));
+  return library;
+}
+
+Napi::Object Init(Napi::Env env, Napi::Object exports) {
+  exports.Set("version", Napi::Number::New(env, kBindingVersion));
+  exports.Set("library", Napi::Function::New(env, Library, "library"));
+  exports.Set("zstdCompress", Napi::Function::New(env, ZstdCompress, "zstdCompress"));
+  exports.Set("zstdDecompress", Napi::Function::New(env, ZstdDecompress, "zstdDecompress"));
+  exports.Set("lz4Compress", Napi::Function::New(env, Lz4Compress, "lz4Compress"));
+  exports.Set("lz4Decompress", Napi::Function::New(env, Lz4Decompress, "lz4Decompress"));
+  exports.Set("hash", Napi::Function::New(env, Hash, "hash"));
+  exports.Set("hashPages", Napi::Function::New(env, HashPages, "hashPages"));
+  exports.Set("hashStreamCreate", Napi::Function::New(env, HashStreamCreate, "hashStreamCreate"));
+  exports.Set("hashStreamUpdate", Napi::Function::New(env, HashStreamUpdate, "hashStreamUpdate"));
+  exports.Set("hashStreamDigest", Napi::Function::New(env, HashStreamDigest, "hashStreamDigest"));
+  exports.Set("setCongestionControl", Napi::Function::New(env, SetCongestionControl, "setCongestionControl"));
+  exports.Set("getCongestionControl", Napi::Function::New(env, GetCongestionControl, "getCongestionControl"));
+  exports.Set("setMaxPacingRate", Napi::Function::New(env, SetMaxPacingRate, "setMaxPacingRate"));
+  exports.Set("setNotSentLowWater", Napi::Function::New(env, SetNotSentLowWater, "setNotSentLowWater"));
+  exports.Set("tcpInfo", Napi::Function::New(env, TcpInfo, "tcpInfo"));
+  exports.Set("dirtyPagesStart", Napi::Function::New(env, DirtyPagesStart, "dirtyPagesStart"));
+  exports.Set("dirtyPagesCollect", Napi::Function::New(env, DirtyPagesCollect, "dirtyPagesCollect"));
+  exports.Set("dirtyPagesStop", Napi::Function::New(env, DirtyPagesStop, "dirtyPagesStop"));
+  return exports;
+}
+
+}  // namespace
+
+NODE_API_MODULE(dwcp_native, Init)

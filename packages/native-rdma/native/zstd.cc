@@ -1,0 +1,179 @@
+#include "zstd.h"
+
+#include <algorithm>
+#include <bit>
+
+#include "library.h"
+
+// The stable part of zstd.h (1.4 and newer), declared here so that the build needs no development package.
+extern "C" {
+typedef struct ZSTD_CCtx_s ZSTD_CCtx;
+typedef struct ZSTD_DCtx_s ZSTD_DCtx;
+}
+
+namespace dwcp {
+namespace {
+
+constexpr int kCompressionLevel = 100;       // ZSTD_c_compressionLevel
+constexpr int kWindowLog = 101;              // ZSTD_c_windowLog
+constexpr int kResetSessionAndParameters = 3;
+constexpr int kMinWindowLog = 10;
+constexpr int kMaxWindowLog = sizeof(size_t) == 8 ? 31 : 30;
+constexpr int kErrorMemoryAllocation = 64;
+constexpr int kErrorDestinationTooSmall = 70;
+constexpr unsigned long long kSizeUnknown = 0ULL - 1;
+constexpr unsigned long long kSizeError = 0ULL - 2;
+constexpr size_t kMaxBlockBytes = 128 << 10;
+// A context that one large job at a high level has blown up is not kept for the small jobs after it.
+constexpr size_t kMaxKeptContextBytes = 64 << 20;
+
+struct Zstd {
+  Library library{"libzstd.so.1"};
+  const char* (*versionString)();
+  unsigned (*isError)(size_t);
+  int (*getErrorCode)(size_t);
+  const char* (*getErrorName)(size_t);
+  size_t (*compressBound)(size_t);
+  ZSTD_CCtx* (*createCCtx)();
+  size_t (*freeCCtx)(ZSTD_CCtx*);
+  size_t (*sizeofCCtx)(const ZSTD_CCtx*);
+  size_t (*resetCCtx)(ZSTD_CCtx*, int);
+  size_t (*setParameter)(ZSTD_CCtx*, int, int);
+  size_t (*refPrefixC)(ZSTD_CCtx*, const void*, size_t);
+  size_t (*compress2)(ZSTD_CCtx*, void*, size_t, const void*, size_t);
+  ZSTD_DCtx* (*createDCtx)();
+  size_t (*freeDCtx)(ZSTD_DCtx*);
+  size_t (*resetDCtx)(ZSTD_DCtx*, int);
+  size_t (*refPrefixD)(ZSTD_DCtx*, const void*, size_t);
+  size_t (*decompress)(ZSTD_DCtx*, void*, size_t, const void*, size_t);
+  unsigned long long (*getFrameContentSize)(const void*, size_t);
+  size_t (*findFrameCompressedSize)(const void*, size_t);
+
+  Zstd() {
+    library.Bind(versionString, "ZSTD_versionString");
+    library.Bind(isError, "ZSTD_isError");
+    library.Bind(getErrorCode, "ZSTD_getErrorCode");
+    library.Bind(getErrorName, "ZSTD_getErrorName");
+    library.Bind(compressBound, "ZSTD_compressBound");
+    library.Bind(createCCtx, "ZSTD_createCCtx");
+    library.Bind(freeCCtx, "ZSTD_freeCCtx");
+    library.Bind(sizeofCCtx, "ZSTD_sizeof_CCtx");
+    library.Bind(resetCCtx, "ZSTD_CCtx_reset");
+    library.Bind(setParameter, "ZSTD_CCtx_setParameter");
+    library.Bind(refPrefixC, "ZSTD_CCtx_refPrefix");
+    library.Bind(compress2, "ZSTD_compress2");
+    library.Bind(createDCtx, "ZSTD_createDCtx");
+    library.Bind(freeDCtx, "ZSTD_freeDCtx");
+    library.Bind(resetDCtx, "ZSTD_DCtx_reset");
+    library.Bind(refPrefixD, "ZSTD_DCtx_refPrefix");
+    library.Bind(decompress, "ZSTD_decompressDCtx");
+    library.Bind(getFrameContentSize, "ZSTD_getFrameContentSize");
+    library.Bind(findFrameCompressedSize, "ZSTD_findFrameCompressedSize");
+  }
+};
+
+const Zstd& Api() {
+  // Never destroyed: threads may still compress while the process runs its exit handlers.
+  static const Zstd& api = *new Zstd();
+  return api;
+}
+
+struct FreeCompressor {
+  void operator()(ZSTD_CCtx* context) const { Api().freeCCtx(context); }
+};
+struct FreeDecompressor {
+  void operator()(ZSTD_DCtx* context) const { Api().freeDCtx(context); }
+};
+
+thread_local std::unique_ptr<ZSTD_CCtx, FreeCompressor> compressor;
+thread_local std::unique_ptr<ZSTD_DCtx, FreeDecompressor> decompressor;
+
+Outcome OutOfMemory(size_t bytes) {
+  return Outcome::Failed(Fault::kOutOfMemory, "no memory for " + std::to_string(bytes) + " bytes");
+}
+
+bool StartsAsZstdFrame(Bytes frame) {
+  return frame.length >= 4 && frame.data[0] == 0x28 && frame.data[1] == 0xb5 && frame.data[2] == 0x2f && frame.data[3] == 0xfd;
+}
+
+// What the frame can decode to at most, when its header does not say: the sizes of its blocks, as RFC 8878 § 3.1.1.2 bounds them.
+uint64_t ContentBound(Bytes frame) {
+  const uint8_t descriptor = frame.data[4];
+  const size_t dictionary_bytes = (descriptor & 3) == 3 ? 4 : descriptor & 3;
+  uint64_t bound = 0;
+  // Only frames without a content size come here: they have a window byte. findFrameCompressedSize has checked every block's extent.
+  for (size_t at = 6 + dictionary_bytes; at + 3 <= frame.length;) {
+    const uint32_t header = frame.data[at] | frame.data[at + 1] << 8 | frame.data[at + 2] << 16;
+    const uint32_t kind = header >> 1 & 3;
+    const uint32_t size = header >> 3;
+    bound += kind == 2 ? kMaxBlockBytes : size;
+    if (header & 1) break;
+    at += 3 + (kind == 1 ? 1 : size);
+  }
+  return bound;
+}
+
+}  // namespace
+
+const std::string& ZstdProblem() { return Api().library.problem(); }
+const char* ZstdVersion() { return Api().versionString(); }
+
+Outcome ZstdCompress(Bytes source, Bytes prefix, int level) {
+  const Zstd& zstd = Api();
+  if (!compressor) compressor.reset(zstd.createCCtx());
+  const size_t bound = zstd.compressBound(source.length);
+  if (zstd.isError(bound)) return Outcome::Failed(Fault::kTooLarge, zstd.getErrorName(bound));
+  Outcome outcome;
+  if (!compressor || !outcome.bytes.Allocate(bound)) return OutOfMemory(bound);
+
+  ZSTD_CCtx* context = compressor.get();
+  zstd.resetCCtx(context, kResetSessionAndParameters);
+  size_t result = zstd.setParameter(context, kCompressionLevel, level);
+  if (!zstd.isError(result) && prefix.length > 0) {
+    // The level's own window may not reach back over the whole prefix.
+    const int window_log = std::bit_width(source.length + prefix.length);
+    result = zstd.setParameter(context, kWindowLog, std::clamp(window_log, kMinWindowLog, kMaxWindowLog));
+    if (!zstd.isError(result)) result = zstd.refPrefixC(context, prefix.data, prefix.length);
+  }
+  if (!zstd.isError(result)) result = zstd.compress2(context, outcome.bytes.data(), bound, source.data, source.length);
+  // A prefix is borrowed: nothing may point at it after this call, also when it failed half-way.
+  zstd.resetCCtx(context, kResetSessionAndParameters);
+  if (zstd.sizeofCCtx(context) > kMaxKeptContextBytes) compressor.reset();
+  if (zstd.isError(result)) return Outcome::Failed(Fault::kOutOfMemory, zstd.getErrorName(result));
+  outcome.bytes.Shrink(result);
+  return outcome;
+}
+
+Outcome ZstdDecompress(Bytes frame, Bytes prefix, uint64_t max_bytes) {
+  const Zstd& zstd = Api();
+  if (!StartsAsZstdFrame(frame)) return Outcome::Failed(Fault::kCorrupt, "does not start with the magic number of zstd");
+  const unsigned long long declared = zstd.getFrameContentSize(frame.data, frame.length);
+  if (declared == kSizeError) return Outcome::Failed(Fault::kCorrupt, "the frame header is malformed or cut off");
+  if (declared != kSizeUnknown && declared > max_bytes) {
+    return Outcome::Failed(Fault::kTooLarge, "the frame declares " + std::to_string(declared) + " bytes");
+  }
+  const size_t extent = zstd.findFrameCompressedSize(frame.data, frame.length);
+  if (zstd.isError(extent)) return Outcome::Failed(Fault::kCorrupt, zstd.getErrorName(extent));
+  if (extent != frame.length) return Outcome::Failed(Fault::kCorrupt, std::to_string(frame.length - extent) + " bytes follow the frame");
+
+  const uint64_t capacity = declared == kSizeUnknown ? std::min(ContentBound(frame), max_bytes) : declared;
+  if (!decompressor) decompressor.reset(zstd.createDCtx());
+  Outcome outcome;
+  if (!decompressor || capacity > SIZE_MAX || !outcome.bytes.Allocate(capacity)) return OutOfMemory(capacity);
+
+  ZSTD_DCtx* context = decompressor.get();
+  size_t result = 0;
+  if (prefix.length > 0) result = zstd.refPrefixD(context, prefix.data, prefix.length);
+  if (!zstd.isError(result)) result = zstd.decompress(context, outcome.bytes.data(), capacity, frame.data, frame.length);
+  zstd.resetDCtx(context, kResetSessionAndParameters);
+  if (!zstd.isError(result)) {
+    if (result < capacity) outcome.bytes.Shrink(result);
+    return outcome;
+  }
+  const int code = zstd.getErrorCode(result);
+  if (code == kErrorMemoryAllocation) return OutOfMemory(capacity);
+  const bool past_limit = code == kErrorDestinationTooSmall && declared == kSizeUnknown;
+  return Outcome::Failed(past_limit ? Fault::kTooLarge : Fault::kCorrupt, zstd.getErrorName(result));
+}
+
+}  // namespace dwcp

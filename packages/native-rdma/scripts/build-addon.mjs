@@ -1,0 +1,53 @@
+// Builds the addon against the headers beside the running node where it ships them, so that nothing is downloaded.
+// Without a compiler it says what is gone without and succeeds: every capability has a JavaScript path.
+// `--prebuild`: writes prebuilds/<platform>-<arch>/ for the package instead, and then a missing compiler is a failure.
+import { spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname, join, resolve } from 'node:path'
+
+const root = resolve(import.meta.dirname, '..')
+const prebuild = process.argv.includes('--prebuild')
+const require = createRequire(import.meta.url)
+const addon = join(root, 'build/Release/dwcp_native.node')
+const stamp = join(root, 'build/Release/dwcp_native.stamp')
+
+function goWithout(reason) {
+  console.warn(`@dwcp/native-rdma: the addon is not built: ${reason}`)
+  console.warn('  gone without: zstd encoding on Node < 22.15, fast zstd, LZ4 and XXH3, socket tuning and TCP_INFO, userfaultfd page tracking')
+  console.warn('  the JavaScript paths serve instead; on Debian: apt-get install build-essential python3, then build again')
+  process.exit(prebuild ? 1 : 0)
+}
+
+function runs(command) {
+  return spawnSync(command, ['--version'], { stdio: 'ignore' }).status === 0
+}
+
+// Everything that the binary depends on; the addon is ABI-stable, so the version of node is no part of it.
+const hash = createHash('sha256').update(`${process.platform} ${process.arch}`)
+for (const name of ['binding.gyp', ...readdirSync(join(root, 'native')).map((name) => join('native', name))].sort()) {
+  if (/\.(gyp|cc|h)$/.test(name)) hash.update(name).update(readFileSync(join(root, name)))
+}
+const fingerprint = hash.digest('hex')
+if (!prebuild && existsSync(addon) && existsSync(stamp) && readFileSync(stamp, 'utf8') === fingerprint) process.exit(0)
+
+if (process.platform === 'win32') goWithout('it is written for Linux and macOS')
+if (!runs(process.env.CXX ?? 'c++') && !runs('g++')) goWithout('no C++ compiler')
+if (!runs('make')) goWithout('no make')
+if (!runs(process.env.PYTHON ?? 'python3')) goWithout('no python3, which node-gyp needs')
+
+const prefix = resolve(process.execPath, '../..')
+const hasHeaders = existsSync(join(prefix, 'include/node/node_api.h'))
+const env = hasHeaders ? { ...process.env, npm_config_nodedir: prefix } : process.env
+const gyp = require.resolve('node-gyp/bin/node-gyp.js')
+const command = prebuild
+  ? [join(dirname(require.resolve('prebuildify/package.json')), 'bin.js'), '--napi', '--strip', '--node-gyp', gyp]
+  : [gyp, 'rebuild', '--loglevel=warn', ...(hasHeaders ? [`--nodedir=${prefix}`] : [])]
+const { status } = spawnSync(process.execPath, command, { cwd: root, env, stdio: ['ignore', prebuild ? 'inherit' : 'ignore', 'inherit'] })
+if (status !== 0) {
+  // With every tool present a failure is a defect, unless node-gyp only lacked headers that it could not fetch.
+  if (!hasHeaders && !prebuild) goWithout('node-gyp failed, and there are no headers beside this node (see above)')
+  process.exit(status ?? 1)
+}
+if (!prebuild) writeFileSync(stamp, fingerprint)

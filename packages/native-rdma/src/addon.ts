@@ -1,0 +1,88 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { constants } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { Backend } from './backend.js'
+
+declare const held: unique symbol
+
+/** A native object: meaningless but to the addon, freed with the JavaScript value or its environment. */
+export interface Held<Kind extends string> {
+  readonly [held]: Kind
+}
+
+/** What native/addon.cc exports. Arguments are taken as they come: callers check them. */
+export interface Addon {
+  readonly version: number
+  library(name: 'zstd' | 'lz4' | 'hash' | 'socket'): { readonly usable: boolean; readonly reason: string }
+  zstdCompress(source: Uint8Array, prefix: Uint8Array, level: number): Promise<Uint8Array>
+  zstdDecompress(frame: Uint8Array, prefix: Uint8Array, maxBytes: number): Promise<Uint8Array>
+  lz4Compress(source: Uint8Array, prefix: Uint8Array): Promise<Uint8Array>
+  lz4Decompress(block: Uint8Array, prefix: Uint8Array, lengthBytes: number): Promise<Uint8Array>
+  hash(bytes: Uint8Array, digest: Uint8Array): void
+  hashPages(bytes: Uint8Array, pageBytes: number, digests: Uint8Array): void
+  hashStreamCreate(): Held<'hash'> | undefined
+  hashStreamUpdate(stream: Held<'hash'>, bytes: Uint8Array): void
+  hashStreamDigest(stream: Held<'hash'>, digest: Uint8Array): void
+  setCongestionControl(fd: number, name: string): boolean
+  getCongestionControl(fd: number): string
+  setMaxPacingRate(fd: number, bytesPerSecond: number): boolean
+  setNotSentLowWater(fd: number, bytes: number): boolean
+  tcpInfo(fd: number): Float64Array | undefined
+  dirtyPagesStart(memory: ArrayBuffer): Held<'memory'> | string
+  dirtyPagesCollect(tracker: Held<'memory'>, memory: ArrayBuffer): Uint32Array | string
+  dirtyPagesStop(tracker: Held<'memory'>): void
+}
+
+/** Of native/addon.cc: another value means a build of other sources. */
+const BINDING_VERSION = 1
+const PACKAGE_NAME = '@dwcp/native-rdma'
+
+type Loaded = { readonly addon: Addon } | { readonly problem: string }
+
+let loaded: Loaded | undefined
+
+/** The addon, opened when first asked for, or why there is none. Never throws. */
+export function loadAddon(): Loaded {
+  loaded ??= process.env['DWCP_NATIVE'] === 'off' ? { problem: 'DWCP_NATIVE=off' } : open()
+  return loaded
+}
+
+/** The addon if it offers `name`, with the {@link Backend} that says so or why not. */
+export function addonWith(name: 'zstd' | 'lz4' | 'hash' | 'socket'): { readonly backend: Backend; readonly addon?: Addon } {
+  const found = loadAddon()
+  if ('problem' in found) return { backend: { kind: 'js', reason: `no addon: ${found.problem}` } }
+  const { usable, reason } = found.addon.library(name)
+  return usable ? { backend: { kind: 'native', reason }, addon: found.addon } : { backend: { kind: 'js', reason } }
+}
+
+function open(): Loaded {
+  try {
+    const root = packageRoot(dirname(fileURLToPath(import.meta.url)))
+    if (root === undefined) return { problem: `${PACKAGE_NAME} was bundled away from its folder; keep it external to the bundle` }
+    const locator = createRequire(import.meta.url)('node-gyp-build') as { path(directory: string): string }
+    const module = { exports: {} }
+    process.dlopen(module, locator.path(root), dlopenFlags())
+    const addon = module.exports as Addon
+    if (addon.version !== BINDING_VERSION) return { problem: `it was built from other sources (binding ${addon.version}); build again` }
+    return { addon }
+  } catch (error) {
+    return { problem: error instanceof Error ? error.message.split('\n', 1)[0] ?? error.message : String(error) }
+  }
+}
+
+/** DEEPBIND: what the addon opens must not bind to the symbols that node itself exports (Node 24 has its own ZSTD_*). */
+function dlopenFlags(): number {
+  const { RTLD_NOW = 0, RTLD_DEEPBIND = 0 }: Partial<Record<string, number>> = constants.dlopen
+  return RTLD_NOW | RTLD_DEEPBIND
+}
+
+/** The same from src/*.ts, dist/*.js and dist/*.cjs. */
+function packageRoot(from: string): string | undefined {
+  for (let folder = from; ; folder = dirname(folder)) {
+    const file = join(folder, 'package.json')
+    if (existsSync(file) && JSON.parse(readFileSync(file, 'utf8')).name === PACKAGE_NAME) return folder
+    if (folder === dirname(folder)) return undefined
+  }
+}

@@ -1,1 +1,6 @@
-export {}
+export { type CodecOptions, createCodec, DEFAULT_BASELINE_BYTES, type PageCodec } from './codec.js'
+export type { PageEncoder } from './encoder.js'
+export type { HdeErrorCode } from './errors.js'
+export { DEFAULT_DECODE_LIMITS } from './limits.js'
+export type { EncodingProfile } from './profiles.js'
+export type { PageEncoderStats } from './tally.js'

@@ -1,0 +1,117 @@
+import type { DecodeLimits, Digest, Logger, StateCodec } from '@dwcp/interface'
+import { silentLogger } from '@dwcp/interface'
+import { Baselines } from './baselines.js'
+import { StateDecoder } from './decoder.js'
+import { type PageEncoder, StateEncoder } from './encoder.js'
+import { Image } from './image.js'
+import { type Kernels, loadKernels } from './kernels.js'
+import { layOut } from './layout.js'
+import { DEFAULT_DECODE_LIMITS } from './limits.js'
+import { type EncodingProfile, type Profile, PROFILES } from './profiles.js'
+
+export interface CodecOptions {
+  /** Asked each time an encoder is made; a transfer under way keeps its profile. @defaultValue always 'hybrid' */
+  readonly profile?: () => EncodingProfile
+  /** Bound of all kept baselines together; the least recently used goes first. @defaultValue 1 GiB */
+  readonly baselineBytes?: number
+  /** What a decoder accepts, where it is not told otherwise. @defaultValue {@link DEFAULT_DECODE_LIMITS} */
+  readonly limits?: DecodeLimits
+  /** @defaultValue silent */
+  readonly logger?: Logger
+}
+
+export const DEFAULT_BASELINE_BYTES: number = 1024 ** 3
+
+/** {@link StateCodec}, whose encoders tell more in `stats`. */
+export interface PageCodec extends StateCodec {
+  encoder(options: Parameters<StateCodec['encoder']>[0]): PageEncoder
+}
+
+/**
+ * Encoders and decoders for the state of workloads, and the baselines this node keeps of them.
+ *
+ * Every profile but 'datacenter' keeps an image of what the other side has: one copy of the memory on either side.
+ *
+ * @example
+ * ```ts
+ * import { createCodec } from '@dwcp/hde'
+ * const regions = [{ pageBytes: 4096, lengthBytes: 4096, maxLengthBytes: 65536 }]
+ * const [encoder, decoder] = [createCodec().encoder({ workload: 'w', regions }), createCodec().decoder({ workload: 'w', regions })]
+ * const page = new Uint8Array(4096).fill(7)
+ * for (const frame of await encoder.encode({ kind: 'pages', region: 0, pages: Uint32Array.of(0), bytes: page })) {
+ *   console.log(frame.length, await decoder.decode(frame))
+ * }
+ * ```
+ * @throws `ERR_HDE_LIMIT` from `encoder` and `decoder` for regions past what the format can describe.
+ */
+export function createCodec(options: CodecOptions = {}): PageCodec {
+  return createCodecOn(loadKernels, options)
+}
+
+/** @internal As {@link createCodec}, on kernels given by the caller. */
+export function createCodecOn(load: () => Promise<Kernels>, options: CodecOptions = {}): PageCodec {
+  const { profile = () => 'hybrid' as const, baselineBytes = DEFAULT_BASELINE_BYTES, limits = DEFAULT_DECODE_LIMITS } = options
+  const logger = options.logger ?? silentLogger
+  if (!(baselineBytes >= 0)) throw new RangeError(`baselineBytes is ${baselineBytes}: it must be 0 or more`)
+  checkLimits(limits)
+  const baselines = new Baselines(baselineBytes)
+  let loading: Promise<Kernels> | undefined
+  const kernels = (): Promise<Kernels> => {
+    loading ??= load().then((loaded) => announce(loaded, logger))
+    return loading
+  }
+  const keeper = (workload: string) => (digest: Digest, image: Image | undefined, whole: boolean) => {
+    const kept = whole && image !== undefined && baselines.keep(workload, digest, image)
+    if (kept) return
+    const why = !whole ? 'the stream did not end well' : image === undefined ? 'this profile keeps no image' : 'past baselineBytes'
+    logger.warn({ workload, digest, why }, 'no baseline kept')
+  }
+  return {
+    baselines: (workload) => baselines.list(workload),
+    encoder({ workload, regions, have = [] }) {
+      const chosen = profileNamed(profile())
+      const layout = layOut(regions)
+      const usable = (digest: Digest): Image | undefined => {
+        const image = baselines.find(workload, digest)
+        return image?.fits(layout) === true ? image : undefined
+      }
+      const baseline = chosen.image ? have.find((digest) => usable(digest) !== undefined) : undefined
+      const image = baseline === undefined ? Image.empty(layout) : usable(baseline)?.fork(layout)
+      return new StateEncoder({
+        kernels,
+        profile: chosen,
+        layout,
+        image: chosen.image ? image : undefined,
+        baseline,
+        keep: keeper(workload),
+      })
+    },
+    decoder({ workload, regions, limits: decoderLimits = limits }) {
+      checkLimits(decoderLimits)
+      return new StateDecoder({
+        kernels,
+        workload,
+        layout: layOut(regions),
+        limits: decoderLimits,
+        findBaseline: (digest) => baselines.find(workload, digest),
+        baselines: () => baselines.list(workload),
+        keep: keeper(workload),
+      })
+    },
+  }
+}
+
+function profileNamed(name: EncodingProfile): Profile {
+  if (!Object.hasOwn(PROFILES, name)) throw new RangeError(`profile ${name}: it must be one of ${Object.keys(PROFILES).join(', ')}`)
+  return PROFILES[name]
+}
+
+function checkLimits({ frameBytes, chunkBytes }: DecodeLimits): void {
+  if (!(frameBytes > 0 && chunkBytes > 0)) throw new RangeError(`limits of ${frameBytes} and ${chunkBytes} bytes: both must be above 0`)
+}
+
+function announce(kernels: Kernels, logger: Logger): Kernels {
+  logger.info({ ...kernels.backends }, 'codecs loaded')
+  if (!kernels.zstdEncodes) logger.warn({ zstd: kernels.backends.zstd }, 'no zstd encoder here: LZ4 serves, frames are larger')
+  return kernels
+}

@@ -1,0 +1,113 @@
+import type { DecodeLimits, Decoder, Digest, StateChunk } from '@dwcp/interface'
+import { DwcpError } from '@dwcp/interface'
+import { corrupt, type HdeErrorCode } from './errors.js'
+import { FRAME_KINDS, type OpenFrame, openFrame } from './frame.js'
+import { Image } from './image.js'
+import type { Kernels } from './kernels.js'
+import type { RegionShape } from './layout.js'
+import { OpaqueJoin } from './opaque-frame.js'
+import { PagesDecoder } from './pages-decoder.js'
+import { readStart } from './start-frame.js'
+import { Turn } from './turn.js'
+
+const NOTHING = new Uint8Array(0)
+
+export interface DecoderParts {
+  readonly kernels: () => Promise<Kernels>
+  readonly workload: string
+  readonly layout: readonly RegionShape[]
+  readonly limits: DecodeLimits
+  readonly findBaseline: (digest: Digest) => Image | undefined
+  readonly baselines: () => readonly Digest[]
+  /** Keeps the image on close. */
+  readonly keep: (digest: Digest, image: Image | undefined, whole: boolean) => void
+}
+
+export class StateDecoder implements Decoder {
+  readonly #parts: DecoderParts
+  readonly #turn = new Turn('decoder')
+  readonly #opaque: OpaqueJoin
+  #image: Image | undefined
+  #pagesDecoder: PagesDecoder | undefined
+  #sequence = 0
+
+  constructor(parts: DecoderParts) {
+    this.#parts = parts
+    this.#opaque = new OpaqueJoin(parts.limits.chunkBytes)
+  }
+
+  decode(frame: Uint8Array): Promise<readonly StateChunk[]> {
+    return this.#turn.take(async () => {
+      const kernels = await this.#parts.kernels()
+      const open = openFrame(frame, this.#sequence, this.#parts.limits, kernels.hash)
+      if ((open.kind === FRAME_KINDS.start) !== (this.#sequence === 0)) throw corrupt(`a frame of kind ${open.kind} at ${this.#sequence}`)
+      if (this.#opaque.open && open.kind !== FRAME_KINDS.opaque) throw corrupt('opaque state that breaks off')
+      const chunks = await this.#decode(open, kernels)
+      this.#sequence += 1
+      return chunks
+    })
+  }
+
+  close(keepAs?: Digest): void {
+    const whole = this.#turn.close() && !this.#opaque.open
+    const image = this.#image
+    this.#image = undefined
+    this.#pagesDecoder = undefined
+    if (keepAs !== undefined) this.#parts.keep(keepAs, image, whole)
+  }
+
+  async #decode(frame: OpenFrame, kernels: Kernels): Promise<readonly StateChunk[]> {
+    switch (frame.kind) {
+      case FRAME_KINDS.start:
+        this.#start(frame, kernels)
+        return []
+      case FRAME_KINDS.pages:
+        return this.#pagesDecoder === undefined ? [] : [{ kind: 'pages', ...(await this.#pagesDecoder.decode(frame)) }]
+      case FRAME_KINDS.opaque: {
+        const bytes = await this.#opaque.add(frame, kernels)
+        return bytes === undefined ? [] : [{ kind: 'opaque', bytes }]
+      }
+      case FRAME_KINDS.round: {
+        const [remainingBytes, dirtyBytesPerSecond] = [frame.reader.float64(), frame.reader.float64()]
+        verifyWhole(frame)
+        if (!(remainingBytes >= 0 && dirtyBytesPerSecond >= 0)) throw corrupt('a round that cannot be')
+        return [{ kind: 'round', remainingBytes, dirtyBytesPerSecond }]
+      }
+      case FRAME_KINDS.stopped:
+        verifyWhole(frame)
+        return [{ kind: 'stopped' }]
+      case FRAME_KINDS.final: {
+        const digest = frame.reader.digest()
+        verifyWhole(frame)
+        if (digest === undefined) throw corrupt('a final frame without digest')
+        return [{ kind: 'final', digest }]
+      }
+      default:
+        throw corrupt(`a frame of kind ${frame.kind}`)
+    }
+  }
+
+  #start(frame: OpenFrame, kernels: Kernels): void {
+    const { layout, limits } = this.#parts
+    const { image, baseline } = readStart(frame.reader, layout)
+    verifyWhole(frame)
+    if (baseline !== undefined) this.#image = this.#baseline(baseline).fork(layout)
+    else if (image) this.#image = Image.empty(layout)
+    this.#pagesDecoder = new PagesDecoder(kernels, layout, this.#image, limits.chunkBytes)
+  }
+
+  #baseline(digest: Digest): Image {
+    const found = this.#parts.findBaseline(digest)
+    if (found?.fits(this.#parts.layout) === true) return found
+    const why = found === undefined ? 'is not here' : 'does not fit the regions'
+    const text = `the frames build on baseline ${digest} of ${this.#parts.workload}, which ${why}: encode again without \`have\``
+    const details = { digest, workload: this.#parts.workload, held: this.#parts.baselines() }
+    throw new DwcpError<HdeErrorCode>('ERR_HDE_BASELINE_MISSING', text, { details })
+  }
+}
+
+/** Of a frame that is all head. */
+function verifyWhole(frame: OpenFrame): void {
+  frame.reader.end()
+  frame.verify(frame.reader.offset, NOTHING)
+}

@@ -1,0 +1,19 @@
+import { DwcpError } from '@dwcp/interface'
+
+/**
+ * - `ERR_HDE_BASELINE_MISSING`: the frames build on a baseline that is not here, or that does not fit the regions.
+ * - `ERR_HDE_CORRUPT`: a frame is not what an encoder made, or not the next one.
+ * - `ERR_HDE_LIMIT`: a frame, a chunk or a region passes a declared limit.
+ * - `ERR_HDE_VERSION`: a frame of a format version that is not spoken here.
+ * - `ERR_HDE_STATE`: an encoder or decoder that is closed, busy or broken was used.
+ */
+export type HdeErrorCode = 'ERR_HDE_BASELINE_MISSING' | 'ERR_HDE_CORRUPT' | 'ERR_HDE_LIMIT' | 'ERR_HDE_VERSION' | 'ERR_HDE_STATE'
+
+export function corrupt(message: string, details: Readonly<Record<string, unknown>> = {}, cause?: unknown): DwcpError<HdeErrorCode> {
+  const text = `${message}; the stream cannot be continued: start it again, without a baseline if it was built on one`
+  return new DwcpError('ERR_HDE_CORRUPT', text, cause === undefined ? { details } : { details, cause })
+}
+
+export function pastLimit(what: string, value: number, limit: number, remedy: string): DwcpError<HdeErrorCode> {
+  return new DwcpError('ERR_HDE_LIMIT', `${what} is ${value}, past the limit of ${limit}: ${remedy}`, { details: { what, value, limit } })
+}

@@ -1,0 +1,47 @@
+import type { Region } from '@dwcp/interface'
+import { pastLimit } from './errors.js'
+
+const PAGE_BYTES_MIN = 64
+/** A page must fit into a frame of the default limits, uncompressed. */
+const PAGE_BYTES_MAX = 2 * 1024 * 1024
+const REGIONS_MAX = 1024
+/** Page numbers travel and are indexed as unsigned 32-bit integers. */
+const PAGES_MAX = 2 ** 32 - 2
+
+export interface RegionShape {
+  readonly pageBytes: number
+  /** Page numbers below this exist. */
+  readonly maxPages: number
+  /** The number of its first page when the pages of all regions are counted through. */
+  readonly firstPage: number
+}
+
+/**
+ * The regions both sides agreed on, with their pages counted through, so that one number names any page of the workload.
+ *
+ * @throws `ERR_HDE_LIMIT` for regions that this format cannot describe.
+ */
+export function layOut(regions: readonly Region[]): readonly RegionShape[] {
+  if (regions.length > REGIONS_MAX) throw pastLimit('the number of regions', regions.length, REGIONS_MAX, 'use fewer, larger regions')
+  let firstPage = 0
+  return regions.map(({ pageBytes, maxLengthBytes }) => {
+    if (!Number.isSafeInteger(Math.log2(pageBytes)) || pageBytes < PAGE_BYTES_MIN || pageBytes > PAGE_BYTES_MAX) {
+      throw pastLimit('pageBytes of a region', pageBytes, PAGE_BYTES_MAX, `it must be a power of two of at least ${PAGE_BYTES_MIN}`)
+    }
+    if (!Number.isSafeInteger(maxLengthBytes) || maxLengthBytes < 0) {
+      throw pastLimit('maxLengthBytes of a region', maxLengthBytes, Number.MAX_SAFE_INTEGER, 'it must be a whole number')
+    }
+    const shape = { pageBytes, maxPages: Math.floor(maxLengthBytes / pageBytes), firstPage }
+    firstPage += shape.maxPages
+    if (firstPage > PAGES_MAX) throw pastLimit('the number of pages of all regions', firstPage, PAGES_MAX, 'use larger pages')
+    return shape
+  })
+}
+
+/** The region that holds the page with this number, counted through; undefined where there is none. */
+export function locate(layout: readonly RegionShape[], pageNumber: number): { readonly region: number; readonly page: number } | undefined {
+  for (const [region, { firstPage, maxPages }] of layout.entries()) {
+    if (pageNumber >= firstPage && pageNumber < firstPage + maxPages) return { region, page: pageNumber - firstPage }
+  }
+  return undefined
+}

@@ -53,7 +53,8 @@ async function dispatch([verb, ...rest]: readonly string[], env: NodeJS.ProcessE
     case 'exec':
       return run(place, rest)
     case 'set':
-      for (const each of env['P'] === undefined ? await place.paths() : [path]) await control(place.controlPath(each), ['set', ...rest].join(' '))
+      for (const each of env['P'] === undefined ? await place.paths() : [path])
+        await control(place.controlPath(each), ['set', ...rest].join(' '))
       return 0
     case 'stats':
     case 'reset':

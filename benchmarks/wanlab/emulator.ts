@@ -1,4 +1,4 @@
-import { execFile, type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { access, mkdir, open, readFile, rename } from 'node:fs/promises'
 import { createConnection } from 'node:net'
@@ -83,6 +83,7 @@ export async function startEmulator(place: EmulatorPlace, words: readonly string
 
 async function answers(controlPath: string): Promise<void> {
   const deadline = performance.now() + START_MS
+  // Bounded by the deadline.
   for (;;) {
     try {
       await control(controlPath, 'stats')
@@ -105,7 +106,9 @@ export async function control(controlPath: string, line: string): Promise<string
     const parts: string[] = []
     const fail = (cause: unknown): void => {
       socket.destroy()
-      reject(wanLabError('ERR_WANLAB_CONTROL', `no answer from the emulator at ${controlPath}: is the lab up?`, { controlPath, line }, cause))
+      reject(
+        wanLabError('ERR_WANLAB_CONTROL', `no answer from the emulator at ${controlPath}: is the lab up?`, { controlPath, line }, cause),
+      )
     }
     socket.setEncoding('utf8').setTimeout(CONTROL_MS, () => fail(new Error(`silent for ${CONTROL_MS} ms`)))
     socket.on('error', fail)

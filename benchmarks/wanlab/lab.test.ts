@@ -100,7 +100,10 @@ describe.skipIf(obstacle !== undefined && process.env['CI'] !== 'true')('the WAN
 
   test('says what a command inside printed when it fails', async () => {
     await using lab = await openWanLab()
-    await expect(lab.exec('a', ['sh', '-c', 'echo broken >&2; exit 3'])).rejects.toMatchObject({ code: 'ERR_WANLAB_EXEC', message: expect.stringContaining('3: broken') })
+    await expect(lab.exec('a', ['sh', '-c', 'echo broken >&2; exit 3'])).rejects.toMatchObject({
+      code: 'ERR_WANLAB_EXEC',
+      message: expect.stringContaining('3: broken'),
+    })
     await expect(lab.exec('a', ['sleep', '1000'], { signal: AbortSignal.abort(new Error('enough')) })).rejects.toThrow('enough')
   })
 
@@ -148,7 +151,9 @@ describe('the settings of a link', () => {
 })
 
 function namespaces(): string[] {
-  return execFileSync('ip', ['netns', 'list'], { encoding: 'utf8' }).split('\n').map((line) => line.split(' ')[0] ?? '')
+  return execFileSync('ip', ['netns', 'list'], { encoding: 'utf8' })
+    .split('\n')
+    .map((line) => line.split(' ')[0] ?? '')
 }
 
 function median(values: readonly number[]): number {

@@ -1,4 +1,4 @@
-import { type ChildProcess, execFile, spawn, type StdioOptions } from 'node:child_process'
+import { type ChildProcess, execFile, type StdioOptions, spawn } from 'node:child_process'
 import { removeAtExit } from './cleanup.js'
 import { control } from './emulator.js'
 import { wanLabError } from './errors.js'
@@ -56,7 +56,11 @@ export interface WanLab extends AsyncDisposable {
   /** Runs a command to its end. @throws ERR_WANLAB_EXEC with what it printed, when it ends other than with 0. */
   exec(side: WanSide, command: readonly string[], options?: WanExecOptions): Promise<{ readonly stdout: string; readonly stderr: string }>
   /** Starts a command; it is killed with the lab. */
-  spawn(side: WanSide, command: readonly string[], options?: { readonly stdio?: StdioOptions; readonly env?: NodeJS.ProcessEnv }): ChildProcess
+  spawn(
+    side: WanSide,
+    command: readonly string[],
+    options?: { readonly stdio?: StdioOptions; readonly env?: NodeJS.ProcessEnv },
+  ): ChildProcess
   /** Changes the link while it runs. @throws TypeError, RangeError, ERR_WANLAB_SETTING */
   set(settings: WanSettings, path?: number): Promise<void>
   /** A second, third … link between the two, `path` 1 to 255, with addresses of its own. */
@@ -89,7 +93,15 @@ let counter = 0
  * ```
  */
 export async function openWanLab(options: WanLabOptions = {}): Promise<WanLab> {
-  const { prefix = `w${process.pid.toString(36)}${(counter++ % 1296).toString(36)}`, network, congestionControl, mtuBytes, bufferBytes, seed = 1, ...link } = options
+  const {
+    prefix = `w${process.pid.toString(36)}${(counter++ % 1296).toString(36)}`,
+    network,
+    congestionControl,
+    mtuBytes,
+    bufferBytes,
+    seed = 1,
+    ...link
+  } = options
   const words = [`seed=${seed}`, ...emulatorWords(link)]
   const obstacle = await labObstacle()
   if (obstacle !== undefined) throw obstacle
@@ -141,7 +153,11 @@ class OpenLab implements WanLab {
     return ['ip', 'netns', 'exec', this.namespace(side), ...command]
   }
 
-  exec(side: WanSide, command: readonly string[], options: WanExecOptions = {}): Promise<{ readonly stdout: string; readonly stderr: string }> {
+  exec(
+    side: WanSide,
+    command: readonly string[],
+    options: WanExecOptions = {},
+  ): Promise<{ readonly stdout: string; readonly stderr: string }> {
     const [file, ...args] = this.command(side, command)
     const { signal, env, outputBytes = 16 * 1024 * 1024 } = options
     return new Promise((resolve, reject) => {
@@ -150,13 +166,24 @@ class OpenLab implements WanLab {
         else if (signal?.aborted) reject(signal.reason)
         else {
           const said = (stderr || stdout).trim().slice(-2_000)
-          reject(wanLabError('ERR_WANLAB_EXEC', `${command.join(' ')} on side ${side} ended with ${cause.code ?? cause.signal}: ${said}`, { side, command, stdout, stderr }, cause))
+          reject(
+            wanLabError(
+              'ERR_WANLAB_EXEC',
+              `${command.join(' ')} on side ${side} ended with ${cause.code ?? cause.signal}: ${said}`,
+              { side, command, stdout, stderr },
+              cause,
+            ),
+          )
         }
       })
     })
   }
 
-  spawn(side: WanSide, command: readonly string[], options: { readonly stdio?: StdioOptions; readonly env?: NodeJS.ProcessEnv } = {}): ChildProcess {
+  spawn(
+    side: WanSide,
+    command: readonly string[],
+    options: { readonly stdio?: StdioOptions; readonly env?: NodeJS.ProcessEnv } = {},
+  ): ChildProcess {
     const [file, ...args] = this.command(side, command)
     return spawn(file, args, { stdio: options.stdio ?? 'pipe', env: { ...process.env, ...options.env } })
   }

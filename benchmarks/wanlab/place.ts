@@ -29,7 +29,8 @@ export class WanPlace {
   readonly #folder: string
 
   constructor(prefix: string) {
-    if (!PREFIX.test(prefix)) throw new RangeError(`the lab's prefix '${prefix}' must be a lower-case letter and up to 8 more letters or digits`)
+    if (!PREFIX.test(prefix))
+      throw new RangeError(`the lab's prefix '${prefix}' must be a lower-case letter and up to 8 more letters or digits`)
     this.prefix = prefix
     this.#folder = join(RUN, prefix)
   }
@@ -48,7 +49,12 @@ export class WanPlace {
     try {
       await mkdir(this.#folder)
     } catch (cause) {
-      throw wanLabError('ERR_WANLAB_EXISTS', `a lab with the prefix ${this.prefix} is up: take it down, or choose another prefix`, {}, cause)
+      throw wanLabError(
+        'ERR_WANLAB_EXISTS',
+        `a lab with the prefix ${this.prefix} is up: take it down, or choose another prefix`,
+        {},
+        cause,
+      )
     }
     if (owner !== undefined) await writeFile(join(this.#folder, 'owner'), processMark(owner) ?? '')
     await writeFile(join(this.#folder, 'options.json'), JSON.stringify(options))
@@ -74,7 +80,10 @@ export class WanPlace {
     }
     const emulator = await startEmulator(place, [`mtu=${options.mtuBytes}`, ...words])
     await writeFile(join(this.#folder, `pid${path}`), String(emulator.pid))
-    for (const [side, host] of [['a', 1], ['b', 2]] as const) {
+    for (const [side, host] of [
+      ['a', 1],
+      ['b', 2],
+    ] as const) {
       const name = this.namespace(side)
       const address = `${options.network}.${path}.${host}`
       await ip('-n', name, 'addr', 'add', `${address}/24`, 'dev', device)
@@ -156,7 +165,9 @@ function tuning(bufferBytes: number): string {
     ['tcp_slow_start_after_idle', '0'],
     ['ip_local_port_range', '15000 65000'],
   ] as const
-  return settings.map(([key, value]) => `echo '${value}' > /proc/sys/net/ipv4/${key} || echo "wanlab: ${key} stays as it is" >&2`).join('\n')
+  return settings
+    .map(([key, value]) => `echo '${value}' > /proc/sys/net/ipv4/${key} || echo "wanlab: ${key} stays as it is" >&2`)
+    .join('\n')
 }
 
 function killIfThere(pid: number, signal: NodeJS.Signals): void {

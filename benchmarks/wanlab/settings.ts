@@ -56,7 +56,8 @@ export function emulatorWords(settings: WanSettings): string[] {
 
 function directionWords(direction: WanDirection, prefix: '' | 'ab.' | 'ba.'): string[] {
   for (const key of Object.keys(direction)) {
-    if (!(key in DIRECTION_KEYS)) throw new TypeError(`unknown link setting ${prefix}${key}; known: rttMs, ${Object.keys(DIRECTION_KEYS).join(', ')}`)
+    if (!(key in DIRECTION_KEYS))
+      throw new TypeError(`unknown link setting ${prefix}${key}; known: rttMs, ${Object.keys(DIRECTION_KEYS).join(', ')}`)
   }
   const { delayMs, jitterMs, reorder, rateBitsPerSecond, queueMs, queueBytes, lossRatio, burstLoss, flowRateBitsPerSecond } = direction
   const words: string[] = []

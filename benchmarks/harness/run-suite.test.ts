@@ -1,0 +1,124 @@
+import { expect, test } from 'vitest'
+import { markdownTable, terminalTable } from './format.ts'
+import { withTables } from './report.ts'
+import { keepsLimit } from './rows.ts'
+import { runSuite } from './run-suite.ts'
+import type { Case, Contender, Metric, Suite } from './suite.ts'
+
+const bytes: Metric = { name: 'bytes', unit: 'B', better: 'lower', kind: 'count', limits: { peer: 0.5 } }
+const seconds: Metric = { name: 'time', unit: 's', better: 'lower', kind: 'time' }
+
+/** A suite of one case; each contender gives its values in turn and writes its name into `order`. */
+function suiteOf(
+  metrics: readonly Metric[],
+  values: Readonly<Record<string, readonly Readonly<Record<string, number>>[]>>,
+  order: string[] = [],
+): Suite {
+  const contenders = Object.entries(values).map(([name, measurements]): Contender => {
+    let turn = 0
+    const run = async (): Promise<Readonly<Record<string, number>>> => {
+      order.push(name)
+      const measurement = measurements[turn++ % measurements.length]
+      if (measurement === undefined) throw new Error('wrong result')
+      return measurement
+    }
+    return { name, ours: name.startsWith('ours'), run }
+  })
+  const subject: Case = {
+    name: 'case',
+    metrics,
+    warmups: 0,
+    open: async () => ({
+      data: { kind: 'made up', bytes: 3, seed: 5 },
+      contenders,
+      [Symbol.asyncDispose]: async () => void order.push('closed'),
+    }),
+  }
+  return { name: 'made-up', purpose: 'Tests the harness.', tools: [], cases: async () => [subject] }
+}
+
+const run = (suite: Suite, short = false): ReturnType<typeof runSuite> =>
+  runSuite(suite, { short, command: 'test', onProgress: () => undefined })
+
+test('the contenders run in turn, and the case is closed after them', async () => {
+  const order: string[] = []
+  await run(suiteOf([seconds], { ours: [{ time: 1 }], peer: [{ time: 2 }] }, order))
+  expect(order).toEqual(['ours', 'peer', 'ours', 'peer', 'ours', 'peer', 'closed'])
+})
+
+test('a row holds the medians, the spread and the ratio of ours to the peer', async () => {
+  const { rows } = await run(
+    suiteOf([seconds], { ours: [{ time: 1 }, { time: 9 }, { time: 2 }], peer: [{ time: 4 }, { time: 3 }, { time: 5 }] }),
+  )
+  expect(rows).toEqual([
+    {
+      suite: 'made-up',
+      case: 'case',
+      metric: 'time',
+      unit: 's',
+      better: 'lower',
+      value: 2,
+      min: 1,
+      max: 9,
+      runs: 3,
+      peer: 'peer',
+      peerValue: 4,
+      peerMin: 3,
+      peerMax: 5,
+      ratio: 0.5,
+    },
+  ])
+})
+
+test('each of ours stands beside each peer, and alone where there is none', async () => {
+  const rows = (
+    await run(suiteOf([seconds], { 'ours a': [{ time: 1 }], 'ours b': [{ time: 2 }], peer: [{ time: 4 }], other: [{ time: 8 }] }))
+  ).rows
+  expect(rows.map((row) => [row.case, row.peer, row.ratio])).toEqual([
+    ['case, ours a', 'peer', 0.25],
+    ['case, ours a', 'other', 0.125],
+    ['case, ours b', 'peer', 0.5],
+    ['case, ours b', 'other', 0.25],
+  ])
+  expect((await run(suiteOf([seconds], { ours: [{ time: 1 }] }))).rows).toHaveLength(1)
+})
+
+test('a count past its limit breaks it, and one at its limit keeps it', async () => {
+  const ratio = async (value: number): Promise<boolean[]> =>
+    (await run(suiteOf([bytes], { ours: [{ bytes: value }], peer: [{ bytes: 100 }] }))).rows.map(keepsLimit)
+  expect(await ratio(50)).toEqual([true])
+  expect(await ratio(51)).toEqual([false])
+})
+
+test('a limit on a time is refused', async () => {
+  await expect(run(suiteOf([{ ...seconds, limits: { peer: 1 } }], { ours: [{ time: 1 }] }))).rejects.toThrow(TypeError)
+})
+
+test('a run with a wrong result gives no result at all, and the case is still closed', async () => {
+  const order: string[] = []
+  await expect(run(suiteOf([seconds], { ours: [] }, order))).rejects.toThrow('the run of ours went wrong')
+  expect(order).toEqual(['ours', 'closed'])
+})
+
+test('the short form runs each contender once and says that it was short', async () => {
+  const result = await run(suiteOf([seconds], { ours: [{ time: 1 }], peer: [{ time: 2 }] }), true)
+  expect(result.short).toBe(true)
+  expect(result.rows[0]?.runs).toBe(1)
+})
+
+test('tables state the data, the machine and the command', async () => {
+  const result = await run(suiteOf([bytes], { ours: [{ bytes: 80 }], peer: [{ bytes: 100 }] }))
+  expect(terminalTable(result)).toContain('0.800× (limit 0.5, BROKEN)')
+  const table = markdownTable(result)
+  for (const stated of ['made up, 3 bytes, seed 5', '`test`', result.machine.cpu, process.version, '| case | bytes, B | 80 | peer | 100 |'])
+    expect(table).toContain(stated)
+})
+
+test('the report fills the place of a suite, keeps the text around it and adds a place for a new suite', async () => {
+  const result = await run(suiteOf([seconds], { ours: [{ time: 1 }] }))
+  const filled = withTables('before\n<!-- table made-up -->\nold\n<!-- end -->\nafter\n', [result])
+  expect(filled).toMatch(/^before\n<!-- table made-up -->\nTests the harness\.[^]*<!-- end -->\nafter\n$/)
+  expect(filled).not.toContain('old')
+  expect(withTables(filled, [result])).toBe(filled)
+  expect(withTables('# Title\n', [result])).toContain('## made-up\n<!-- table made-up -->\nTests')
+})

@@ -1,0 +1,91 @@
+import { describeMachine, type Machine } from './machine.js'
+import { type Measured, type Row, rowsOf } from './rows.js'
+import type { Case, Contender, DataNote, Measurement, Suite, SuiteContext } from './suite.js'
+
+export interface SuiteResult {
+  readonly version: 1
+  readonly suite: string
+  readonly purpose: string
+  /** ISO 8601. */
+  readonly date: string
+  readonly command: string
+  readonly short: boolean
+  readonly machine: Machine
+  readonly data: Readonly<Record<string, DataNote>>
+  /** What this run went without. */
+  readonly notes: readonly string[]
+  readonly rows: readonly Row[]
+}
+
+export interface RunOptions {
+  readonly short: boolean
+  /** How this run was started, for whoever wants to repeat it. */
+  readonly command: string
+  /** Overrides every case's own number. */
+  readonly runs?: number
+  readonly onProgress: (text: string) => void
+}
+
+/** Runs every case of the suite, the contenders of each in turn (A B A B …), so that what changes on the machine meets all of them. */
+export async function runSuite(suite: Suite, options: RunOptions): Promise<SuiteResult> {
+  const notes: string[] = []
+  const context: SuiteContext = {
+    short: options.short,
+    note: (text) => {
+      if (!notes.includes(text)) notes.push(text)
+      options.onProgress(`note: ${text}`)
+    },
+  }
+  const machine = await describeMachine(suite.tools)
+  const date = new Date().toISOString()
+  const rows: Row[] = []
+  const data: Record<string, DataNote> = {}
+  for (const subject of await suite.cases(context)) {
+    refuseTimeLimits(subject)
+    await using open = await subject.open(context)
+    data[subject.name] = open.data
+    rows.push(...rowsOf(suite.name, subject, await interleave(subject, open.contenders, options)))
+  }
+  return {
+    version: 1,
+    suite: suite.name,
+    purpose: suite.purpose,
+    date,
+    command: options.command,
+    short: options.short,
+    machine,
+    data,
+    notes,
+    rows,
+  }
+}
+
+async function interleave(subject: Case, contenders: readonly Contender[], options: RunOptions): Promise<Measured[]> {
+  const runs = options.runs ?? (options.short ? 1 : (subject.runs ?? 3))
+  const warmups = options.short ? 0 : (subject.warmups ?? 1)
+  const measured = contenders.map((contender): { contender: Contender; measurements: Measurement[] } => ({ contender, measurements: [] }))
+  for (let round = -warmups; round < runs; round++) {
+    for (const { contender, measurements } of measured) {
+      options.onProgress(`${subject.name}: ${contender.name}, ${round < 0 ? 'warm-up' : `run ${round + 1} of ${runs}`}`)
+      const measurement = await attempt(subject, contender)
+      if (round >= 0) measurements.push(measurement)
+    }
+  }
+  return measured
+}
+
+async function attempt(subject: Case, contender: Contender): Promise<Measurement> {
+  try {
+    return await contender.run()
+  } catch (cause) {
+    throw new Error(`${subject.name}: the run of ${contender.name} went wrong, so this suite has no result`, { cause })
+  }
+}
+
+/** A time that fails a run on a busy machine teaches people to ignore failures. */
+function refuseTimeLimits(subject: Case): void {
+  for (const metric of subject.metrics) {
+    if (metric.kind === 'time' && metric.limits !== undefined)
+      throw new TypeError(`${subject.name}: ${metric.name} is a time and has a limit; only counts may`)
+  }
+}

@@ -1,0 +1,64 @@
+/** What is measured: `time` for what depends on the machine, `count` for what the same input always gives (bytes, fsyncs, system calls). */
+export interface Metric {
+  /** As in {@link Measurement}. */
+  readonly name: string
+  readonly unit: string
+  readonly better: 'lower' | 'higher'
+  readonly kind: 'time' | 'count'
+  /** Which quantile of the runs is the value. @defaultValue 0.5 */
+  readonly quantile?: number
+  /** Bound of ours / peer, by the peer's name; only for counts, since only they may fail a run. */
+  readonly limits?: Readonly<Record<string, number>>
+}
+
+/** What one run gave, by metric name. A run whose result was wrong throws instead. */
+export type Measurement = Readonly<Record<string, number>>
+
+/** What a case works on, so that a stranger can make the same. */
+export interface DataNote {
+  readonly kind: string
+  readonly bytes: number
+  /** Of single bytes, measured on the data or a sample of it; absent for data made while it runs. */
+  readonly entropyBitsPerByte?: number
+  readonly seed?: number
+}
+
+export interface Contender {
+  readonly name: string
+  /** false: a peer that ours is compared with. */
+  readonly ours: boolean
+  /** One run, its result checked. */
+  run(): Promise<Measurement>
+}
+
+/** A case made ready: processes up, data made. */
+export interface OpenCase extends AsyncDisposable {
+  readonly data: DataNote
+  readonly contenders: readonly Contender[]
+}
+
+export interface Case {
+  readonly name: string
+  readonly metrics: readonly Metric[]
+  /** @defaultValue 3; 1 in the short form */
+  readonly runs?: number
+  /** Runs of each contender before those that count. @defaultValue 1; 0 in the short form */
+  readonly warmups?: number
+  open(context: SuiteContext): Promise<OpenCase>
+}
+
+export interface SuiteContext {
+  /** Small data and one run: shows that everything works and is correct; its times mean nothing. */
+  readonly short: boolean
+  /** Tells the reader what this run goes without. */
+  note(text: string): void
+}
+
+export interface Suite {
+  readonly name: string
+  /** One sentence. */
+  readonly purpose: string
+  /** Programs whose versions belong to the result. */
+  readonly tools: readonly string[]
+  cases(context: SuiteContext): Promise<readonly Case[]>
+}

@@ -1,0 +1,96 @@
+import { entropyBitsPerByte } from '../harness/data.js'
+import { toolVersion } from '../harness/machine.js'
+import type { Case, Contender, Metric, OpenCase, Suite, SuiteContext } from '../harness/suite.js'
+import { DUMPS_FOLDER, type DumpName, type Dumps, dumpsArePresent, openDumps } from './encoding/dumps.js'
+import { hdeContender } from './encoding/hde-contender.js'
+import { changedMemory, syntheticMemory } from './encoding/page-sets.js'
+import { type ZstdFiles, zstdContender, zstdFiles } from './encoding/zstd-contender.js'
+
+const SEED = 7
+const FULL_BYTES = 256 * 2 ** 20
+const SHORT_BYTES = 8 * 2 ** 20
+
+const METRICS: readonly Metric[] = [
+  { name: 'wire bytes', unit: 'B', better: 'lower', kind: 'count' },
+  { name: 'encode', unit: 's', better: 'lower', kind: 'time' },
+  { name: 'encode CPU', unit: 's', better: 'lower', kind: 'time' },
+  { name: 'decode', unit: 's', better: 'lower', kind: 'time' },
+  { name: 'decode CPU', unit: 's', better: 'lower', kind: 'time' },
+]
+
+/** Two versions of a memory, `before` absent for a first copy. */
+interface Pair {
+  readonly kind: string
+  readonly seed?: number
+  readonly memory: Uint8Array
+  readonly before?: Uint8Array
+}
+
+export const suite: Suite = {
+  name: 'encoding',
+  purpose: 'Bytes and time of each hde profile for whole memories, beside its own v1 baseline and the zstd command.',
+  tools: ['zstd'],
+  async cases(context) {
+    const bytes = context.short ? SHORT_BYTES : FULL_BYTES
+    const cases = [
+      encodingCase('first copy, synthetic', async () => ({
+        kind: 'half zero pages, 20 % random, 10 % duplicates, 20 % text',
+        seed: SEED,
+        memory: syntheticMemory(SEED, bytes),
+      })),
+      encodingCase('second version, synthetic', async () => {
+        const before = syntheticMemory(SEED, bytes)
+        return {
+          kind: 'the same, 8 words changed in 5 % of the pages, 1 % new',
+          seed: SEED,
+          memory: changedMemory(before, SEED + 1),
+          before,
+        }
+      }),
+    ]
+    if (context.short) return cases
+    return [...cases, ...(await dumpCases(context))]
+  },
+}
+
+async function dumpCases(context: SuiteContext): Promise<readonly Case[]> {
+  if (!(await dumpsArePresent()) || (await toolVersion('zstd')) === undefined) {
+    context.note(`without the RAM dumps: none in ${DUMPS_FOLDER} (DWCP_VM_DUMPS says where they are), or no zstd to unpack them`)
+    return []
+  }
+  const pair = (name: string, memory: DumpName, before: DumpName): Case =>
+    encodingCase(name, async () => {
+      await using dumps: Dumps = await openDumps()
+      return { kind: `RAM of a guest, ${memory} given ${before}`, memory: await dumps.read(memory), before: await dumps.read(before) }
+    })
+  return [
+    pair('redis guest, 0 to 5 s', 'kvA-t05', 'kvA-t00'),
+    pair('sqlite guest, 0 to 5 s', 'dbB-t05', 'dbB-t00'),
+    pair('sqlite guest given a redis guest', 'dbB-t00', 'kvA-t00'),
+  ]
+}
+
+function encodingCase(name: string, pair: () => Promise<Pair>): Case {
+  return {
+    name,
+    metrics: METRICS,
+    async open(context): Promise<OpenCase> {
+      const { kind, seed, memory, before } = await pair()
+      const hasZstd = (await toolVersion('zstd')) !== undefined
+      if (!hasZstd) context.note('without the zstd command: apt-get install -y zstd')
+      const files: ZstdFiles | undefined = hasZstd ? await zstdFiles(memory, before) : undefined
+      const contenders: Contender[] = []
+      for (const profile of ['datacenter', 'hybrid', 'internet'] as const)
+        contenders.push(await hdeContender(profile, true, profile, memory, before))
+      contenders.push(await hdeContender('v1', false, 'v1', memory, before))
+      if (files !== undefined) contenders.push(zstdContender(1, files), zstdContender(3, files))
+      const data = {
+        kind,
+        bytes: memory.length,
+        entropyBitsPerByte: entropyBitsPerByte(memory.subarray(0, 32 * 2 ** 20)),
+        ...(seed === undefined ? {} : { seed }),
+      }
+      return { data, contenders, [Symbol.asyncDispose]: async () => files?.[Symbol.asyncDispose]() }
+    },
+  }
+}

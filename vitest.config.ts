@@ -7,6 +7,7 @@ export default defineConfig({
       provider: 'v8',
       include: ['packages/*/src/**/*.ts'],
       reporter: ['json-summary'],
+      reportOnFailure: true,
       reportsDirectory: 'coverage',
     },
   },

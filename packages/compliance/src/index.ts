@@ -1,2 +1,5 @@
 export { type MemoryNetwork, type MemoryNetworkOptions, createMemoryNetwork } from './memory-network.js'
 export type { MemoryTransport } from './memory-transport.js'
+export { type OwnershipLab, ownershipCompliance } from './ownership.js'
+export { createMemoryDriver, type MemoryDriverOptions, type MemoryWorkload } from './memory-workload.js'
+export { workloadCompliance, type WorkloadLab } from './workload.js'

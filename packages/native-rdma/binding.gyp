@@ -5,6 +5,7 @@
       "sources": [
         "native/addon.cc",
         "native/hash.cc",
+        "native/job.cc",
         "native/library.cc",
         "native/lz4.cc",
         "native/memory.cc",

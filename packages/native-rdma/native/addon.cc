@@ -1,10 +1,12 @@
 // The binding: takes arguments apart, calls the core, hands results over. src/addon.ts declares and checks what comes in.
 #include <napi.h>
 
-#include <functional>
+#include <algorithm>
+#include <array>
 #include <limits>
 
 #include "hash.h"
+#include "job.h"
 #include "lz4.h"
 #include "memory.h"
 #include "socket.h"
@@ -13,16 +15,12 @@
 namespace {
 
 using dwcp::Bytes;
-using dwcp::Fault;
 using dwcp::Outcome;
 
 // src/addon.ts refuses an addon built for another signature of these functions.
 constexpr uint32_t kBindingVersion = 1;
-// Below this a copy is cheaper than the finalizer of an external buffer.
-constexpr size_t kMinExternalBytes = 64 << 10;
 
 Bytes BytesOf(const Napi::Value& value) {
-  if (!value.IsTypedArray()) return {};
   const auto array = value.As<Napi::Uint8Array>();
   return {array.Data(), array.ByteLength()};
 }
@@ -33,82 +31,21 @@ uint64_t CountOf(const Napi::Value& value) {
   return number >= 18446744073709551615.0 ? std::numeric_limits<uint64_t>::max() : static_cast<uint64_t>(number);
 }
 
-Napi::Value ToUint8Array(Napi::Env env, dwcp::Buffer& bytes) {
-  const size_t length = bytes.length();
-  if (length >= kMinExternalBytes) {
-    napi_value buffer = nullptr;
-    const auto release = [](napi_env, void* data, void*) { std::free(data); };
-    if (napi_create_external_arraybuffer(env, bytes.data(), length, release, nullptr, &buffer) == napi_ok) {
-      bytes.Release();
-      return Napi::Uint8Array::New(env, length, Napi::ArrayBuffer(env, buffer), 0);
-    }
-    // Runtimes with a memory cage allow no external buffers: copied there.
-  }
-  auto array = Napi::Uint8Array::New(env, length);
-  if (length > 0) std::copy_n(bytes.data(), length, array.Data());
-  return array;
-}
-
-// One codec call on the thread pool. The sources are referenced until it is done, so that they are not collected.
-class CodecJob : public Napi::AsyncWorker {
- public:
-  using Work = std::function<Outcome(Bytes source, Bytes prefix)>;
-
-  static Napi::Value Start(const Napi::CallbackInfo& info, Work work) {
-    auto* job = new CodecJob(info.Env(), info[0], info[1], std::move(work));
-    const Napi::Promise promise = job->deferred_.Promise();
-    job->Queue();
-    return promise;
-  }
-
- protected:
-  void Execute() override { outcome_ = work_(source_, prefix_); }
-
-  void OnOK() override {
-    const Napi::Env env = Env();
-    if (outcome_.fault == Fault::kNone) {
-      deferred_.Resolve(ToUint8Array(env, outcome_.bytes));
-      return;
-    }
-    Napi::Error error = Napi::Error::New(env, outcome_.message);
-    error.Set("fault", Napi::Number::New(env, static_cast<uint32_t>(outcome_.fault)));
-    deferred_.Reject(error.Value());
-  }
-
- private:
-  CodecJob(Napi::Env env, const Napi::Value& source, const Napi::Value& prefix, Work work)
-      : Napi::AsyncWorker(env, "dwcp.codec"),
-        deferred_(Napi::Promise::Deferred::New(env)),
-        held_source_(Napi::Persistent(source.As<Napi::Object>())),
-        held_prefix_(Napi::Persistent(prefix.As<Napi::Object>())),
-        source_(BytesOf(source)),
-        prefix_(BytesOf(prefix)),
-        work_(std::move(work)) {}
-
-  Napi::Promise::Deferred deferred_;
-  Napi::ObjectReference held_source_;
-  Napi::ObjectReference held_prefix_;
-  Bytes source_;
-  Bytes prefix_;
-  Work work_;
-  Outcome outcome_;
-};
-
 Napi::Value ZstdCompress(const Napi::CallbackInfo& info) {
   const int level = info[2].As<Napi::Number>().Int32Value();
-  return CodecJob::Start(info, [level](Bytes source, Bytes prefix) { return dwcp::ZstdCompress(source, prefix, level); });
+  return dwcp::RunJob(info, [level](Bytes source, Bytes prefix) { return dwcp::ZstdCompress(source, prefix, level); });
 }
 
 Napi::Value ZstdDecompress(const Napi::CallbackInfo& info) {
   const uint64_t max_bytes = CountOf(info[2]);
-  return CodecJob::Start(info, [max_bytes](Bytes frame, Bytes prefix) { return dwcp::ZstdDecompress(frame, prefix, max_bytes); });
+  return dwcp::RunJob(info, [max_bytes](Bytes frame, Bytes prefix) { return dwcp::ZstdDecompress(frame, prefix, max_bytes); });
 }
 
-Napi::Value Lz4Compress(const Napi::CallbackInfo& info) { return CodecJob::Start(info, dwcp::Lz4Compress); }
+Napi::Value Lz4Compress(const Napi::CallbackInfo& info) { return dwcp::RunJob(info, dwcp::Lz4Compress); }
 
 Napi::Value Lz4Decompress(const Napi::CallbackInfo& info) {
   const uint64_t length = CountOf(info[2]);
-  return CodecJob::Start(info, [length](Bytes block, Bytes prefix) { return dwcp::Lz4Decompress(block, prefix, length); });
+  return dwcp::RunJob(info, [length](Bytes block, Bytes prefix) { return dwcp::Lz4Decompress(block, prefix, length); });
 }
 
 void Hash(const Napi::CallbackInfo& info) { dwcp::Hash(BytesOf(info[0]), info[1].As<Napi::Uint8Array>().Data()); }
@@ -217,6 +154,7 @@ Napi::Value Library(const Napi::CallbackInfo& info) {
 }
 
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
+  dwcp::JobLedger::Open(env);
   exports.Set("version", Napi::Number::New(env, kBindingVersion));
   exports.Set("library", Napi::Function::New(env, Library, "library"));
   exports.Set("zstdCompress", Napi::Function::New(env, ZstdCompress, "zstdCompress"));

@@ -3,7 +3,7 @@
 // `--prebuild`: writes prebuilds/<platform>-<arch>/ for the package instead, and then a missing compiler is a failure.
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join, resolve } from 'node:path'
 
@@ -30,13 +30,49 @@ for (const name of ['binding.gyp', ...readdirSync(join(root, 'native')).map((nam
   if (/\.(gyp|cc|h)$/.test(name)) hash.update(name).update(readFileSync(join(root, name)))
 }
 const fingerprint = hash.digest('hex')
-if (!prebuild && existsSync(addon) && existsSync(stamp) && readFileSync(stamp, 'utf8') === fingerprint) process.exit(0)
+
+function isUpToDate() {
+  return !prebuild && existsSync(addon) && existsSync(stamp) && readFileSync(stamp, 'utf8') === fingerprint
+}
+
+// One build at a time: two in one folder delete each other's files.
+function lock() {
+  const file = join(root, 'node_modules/.dwcp-native.lock')
+  mkdirSync(dirname(file), { recursive: true })
+  for (let waitedMs = 0; waitedMs < 300_000; waitedMs += 200) {
+    try {
+      writeFileSync(file, String(process.pid), { flag: 'wx' })
+      process.on('exit', () => rmSync(file, { force: true }))
+      return
+    } catch (error) {
+      if (error.code !== 'EEXIST') throw error
+      if (isUpToDate()) process.exit(0)
+      if (!isRunning(file)) rmSync(file, { force: true })
+      else Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200)
+    }
+  }
+  throw new Error(`another build has held ${file} for 5 minutes`)
+}
+
+function isRunning(file) {
+  try {
+    // Empty for a moment while its owner writes it: counts as running.
+    const pid = Number(readFileSync(file, 'utf8'))
+    return pid === 0 || process.kill(pid, 0)
+  } catch {
+    return false
+  }
+}
+
+if (isUpToDate()) process.exit(0)
 
 if (process.platform === 'win32') goWithout('it is written for Linux and macOS')
 if (!runs(process.env.CXX ?? 'c++') && !runs('g++')) goWithout('no C++ compiler')
 if (!runs('make')) goWithout('no make')
 if (!runs(process.env.PYTHON ?? 'python3')) goWithout('no python3, which node-gyp needs')
 
+lock()
+if (isUpToDate()) process.exit(0)
 const prefix = resolve(process.execPath, '../..')
 const hasHeaders = existsSync(join(prefix, 'include/node/node_api.h'))
 const env = hasHeaders ? { ...process.env, npm_config_nodedir: prefix } : process.env

@@ -1,1 +1,10 @@
-export {}
+export { type ConnectOptions, connect } from './connect.js'
+export { AMST_ERROR_CODES, type AmstError, type AmstErrorCode } from './errors.js'
+export type { IncomingTransfer } from './incoming-object.js'
+export { type AmstLimits, DEFAULT_LIMITS } from './limits.js'
+export { type ListenOptions, type Server, listen } from './listen.js'
+export type { SendOptions } from './objects.js'
+export type { ChannelHandler, RequestOptions } from './requests.js'
+export type { Security, SecurityOptions } from './security.js'
+export type { Session } from './session.js'
+export type { SessionStats, StreamStats } from './stats.js'

@@ -1,0 +1,183 @@
+import { randomBytes } from 'node:crypto'
+import type { Socket } from 'node:net'
+import { type Address, type Clock, type Logger, type NodeId, type Principal, silentLogger, systemClock } from '@dwcp/interface'
+import { loadHash } from '@dwcp/native-rdma/hash'
+import { Backoff } from './backoff.js'
+import { dial, parseAddress, tlsFailure } from './dial.js'
+import { amstError, asError } from './errors.js'
+import { type Greeting, readGreeting } from './greeting.js'
+import { type Allowance, type Hello, encodeHello, refusal } from './hello.js'
+import { type AmstLimits, resolveLimits } from './limits.js'
+import { type Security, type SecurityOptions, identify, securityFor } from './security.js'
+import { type Session, TcpSession } from './session.js'
+
+export interface ConnectOptions extends SecurityOptions {
+  /** Refuse anyone else at that address. @defaultValue whoever the configured authorities vouch for */
+  readonly expect?: NodeId
+  /** TCP connections of the session, 1 to the listener's `streamsPerSession`; 16 is what v1 did. @defaultValue 4 */
+  readonly streams?: number
+  readonly signal?: AbortSignal
+  /** For the connection and its hello. @defaultValue 10 s */
+  readonly timeoutMs?: number
+  readonly limits?: Partial<AmstLimits>
+  readonly clock?: Clock
+  /** @defaultValue silent */
+  readonly logger?: Logger
+}
+
+/** What the transport adds. */
+export interface DialHooks {
+  /** This process's mark. */
+  readonly instance?: Uint8Array
+  /** The tag of the last session with this peer. */
+  readonly previous?: Uint8Array
+  readonly unhandled?: (peer: Principal) => (channel: string, payload: Uint8Array) => void
+  /** The hello is about to leave. */
+  readonly asking?: () => void
+}
+
+export interface OpenedSession {
+  readonly session: TcpSession
+  /** The other process's mark. */
+  readonly instance: string
+  readonly tag: Uint8Array
+}
+
+const CONNECT_TIMEOUT_MS = 10_000
+const STREAMS_DEFAULT = 4
+const NO_TAG = new Uint8Array(8)
+
+/**
+ * Opens a session. It is there with its first stream; the others join while it is used, and are replaced when they die.
+ *
+ * @throws `ERR_AMST_UNREACHABLE`, `ERR_AMST_TIMEOUT`, `ERR_AMST_TLS`, `ERR_AMST_SECURITY_MISMATCH`, `ERR_AMST_IDENTITY`,
+ * `ERR_AMST_PLAINTEXT_REFUSED`, `ERR_AMST_REFUSED`, `ERR_AMST_VERSION`, `ERR_AMST_HANDSHAKE`, or `signal.reason`.
+ */
+export async function connect(address: Address | string, options: ConnectOptions): Promise<Session> {
+  return (await openSession(parseAddress(address), options, {})).session
+}
+
+export async function openSession(address: Address, options: ConnectOptions, hooks: DialHooks): Promise<OpenedSession> {
+  options.signal?.throwIfAborted()
+  const security = securityFor(options, address.host)
+  const limits = resolveLimits(options.limits)
+  const streams = options.streams ?? STREAMS_DEFAULT
+  if (!Number.isInteger(streams) || streams < 1) throw new RangeError(`streams must be a positive integer, not ${streams}`)
+  const hash = await loadHash()
+  const clock = options.clock ?? systemClock
+  const hello: Hello = {
+    kind: 'open',
+    node: options.nodeId,
+    instance: hooks.instance ?? randomBytes(16),
+    streams: Math.min(streams, limits.streamsPerSession),
+    allowance: allowanceOf(limits),
+    previous: hooks.previous ?? NO_TAG,
+  }
+  const timeoutMs = options.timeoutMs ?? CONNECT_TIMEOUT_MS
+  return within(clock, timeoutMs, options.signal, address, async (signal) => {
+    const { socket, greeting } = await greet(address, options, security, hello, signal, hooks.asking)
+    try {
+      const answer = greeting.hello
+      if (answer.kind !== 'accept') throw amstError('ERR_AMST_HANDSHAKE', `the listener answered "open" with "${answer.kind}"`)
+      const peer = identify(socket, answer.node, options)
+      if (options.expect !== undefined && options.expect !== peer.nodeId) {
+        throw amstError('ERR_AMST_IDENTITY', `"${options.expect}" was expected at ${address.host}:${address.port} and "${peer.nodeId}" answered`)
+      }
+      const over = new AbortController()
+      const keep = (index: number): void => void keepStream(index)
+      const session = new TcpSession({
+        peer,
+        remote: address,
+        security,
+        limits,
+        allowance: answer.allowance,
+        clock,
+        logger: options.logger ?? silentLogger,
+        hash,
+        unhandled: hooks.unhandled?.(peer),
+        streamDied: keep,
+      })
+      const keepStream = async (index: number): Promise<void> => {
+        const backoff = new Backoff({ firstMs: 20, maxMs: 5000, clock })
+        void session.closed.then(() => backoff.reset())
+        while (!session.isOver) {
+          try {
+            const join: Hello = { kind: 'join', secret: answer.secret, index }
+            const joined = await within(clock, timeoutMs, over.signal, address, (joining) => greet(address, options, security, join, joining))
+            return session.addStream(index, joined.socket, joined.greeting.rest)
+          } catch (error) {
+            options.logger?.debug({ peer: peer.nodeId, stream: index, error: asError(error).message }, 'a stream could not join')
+            if (!session.isOver) await backoff.pause()
+          }
+        }
+      }
+      void session.closed.then(() => over.abort(amstError('ERR_AMST_CLOSED', 'the session is over')))
+      session.addStream(0, socket, greeting.rest)
+      for (let index = 1; index < Math.min(hello.streams, answer.streams); index += 1) keep(index)
+      return { session, instance: Buffer.from(answer.instance).toString('hex'), tag: answer.tag }
+    } catch (error) {
+      socket.destroy()
+      throw error
+    }
+  })
+}
+
+export const allowanceOf = (limits: AmstLimits): Allowance => ({
+  chunkBytes: limits.chunkBytes,
+  initialWindowBytes: limits.initialWindowBytes,
+  objectWindowBytes: limits.objectWindowBytes,
+  openObjects: limits.openObjects,
+  metadataBytes: limits.metadataBytes,
+  messageBytes: limits.messageBytes,
+  pendingRequests: limits.pendingRequests,
+})
+
+/** Dials, says `hello`, and has the answer. */
+async function greet(
+  address: Address,
+  options: SecurityOptions,
+  security: Security,
+  hello: Hello,
+  signal: AbortSignal,
+  asking?: () => void,
+): Promise<{ readonly socket: Socket; readonly greeting: Greeting }> {
+  const socket = await dial(address, options, signal)
+  try {
+    asking?.()
+    socket.write(encodeHello(hello))
+    const greeting = await readGreeting(socket, signal)
+    if (greeting.hello.kind === 'refuse') throw refusal(greeting.hello)
+    return { socket, greeting }
+  } catch (error) {
+    socket.destroy()
+    if (error instanceof Error && 'code' in error && typeof error.code === 'string') {
+      const where = `${address.host}:${address.port}`
+      if (security === 'tls1.3' && error.code.startsWith('ERR_SSL')) throw tlsFailure(where, error)
+      if (!error.code.startsWith('ERR_AMST')) throw amstError('ERR_AMST_UNREACHABLE', `${where} broke off: ${error.message}`, { retryable: true, cause: error })
+    }
+    throw error
+  }
+}
+
+/** Runs `work` under a deadline and the caller's signal. */
+async function within<T>(
+  clock: Clock,
+  timeoutMs: number,
+  outer: AbortSignal | undefined,
+  address: Address,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const control = new AbortController()
+  const abort = (): void => control.abort(outer?.reason)
+  const timer = clock.after(timeoutMs, () =>
+    control.abort(amstError('ERR_AMST_TIMEOUT', `${address.host}:${address.port} did not answer within ${timeoutMs} ms`, { retryable: true })),
+  )
+  outer?.addEventListener('abort', abort, { once: true })
+  if (outer?.aborted) abort()
+  try {
+    return await work(control.signal)
+  } finally {
+    timer[Symbol.dispose]()
+    outer?.removeEventListener('abort', abort)
+  }
+}

@@ -1,0 +1,67 @@
+import { type Socket, connect as connectTcp } from 'node:net'
+import { connect as connectTls } from 'node:tls'
+import type { Address } from '@dwcp/interface'
+import { amstError, asError } from './errors.js'
+import { mismatch } from './hello.js'
+import { type SecurityOptions, securityFor, tlsOptions } from './security.js'
+
+/**
+ * A connection, over TLS where that is configured; nothing of AMST has been said on it.
+ * @throws `ERR_AMST_UNREACHABLE`, `ERR_AMST_TLS`, `ERR_AMST_SECURITY_MISMATCH`, or the signal's reason.
+ */
+export function dial(address: Address, options: SecurityOptions, signal: AbortSignal): Promise<Socket> {
+  const where = `${address.host}:${address.port}`
+  const security = securityFor(options, address.host)
+  return new Promise((resolve, reject) => {
+    if (signal.aborted) return reject(asError(signal.reason))
+    const { host, port } = address
+    const tls = options.tls
+    // Peers are named by their certificates (identify), not by the host that was dialled.
+    const socket = tls ? connectTls({ host, port, ...tlsOptions(tls), checkServerIdentity: () => undefined }) : connectTcp({ host, port })
+    let isConnected = false
+    const settle = (error?: Error): void => {
+      signal.removeEventListener('abort', abort)
+      socket.off('error', refused).off('close', closed)
+      if (!error) return resolve(socket)
+      socket.destroy()
+      reject(error)
+    }
+    const abort = (): void => settle(asError(signal.reason))
+    const closed = (): void => settle(amstError('ERR_AMST_UNREACHABLE', `${where} closed the connection at once`, { retryable: true }))
+    const refused = (cause: Error): void => {
+      if (isTlsFailure(cause) || (isConnected && security === 'tls1.3')) return settle(tlsFailure(where, cause))
+      settle(amstError('ERR_AMST_UNREACHABLE', `${where} cannot be reached: ${cause.message}`, { retryable: true, cause }))
+    }
+    signal.addEventListener('abort', abort, { once: true })
+    // The last listener for errors: one that comes when nobody waits must not end the process.
+    socket.on('error', () => undefined)
+    socket.on('error', refused).on('close', closed)
+    socket.once('connect', () => {
+      isConnected = true
+      socket.setNoDelay(true)
+      if (!tls) settle()
+    })
+    socket.once('secureConnect', () => settle())
+  })
+}
+
+const isTlsFailure = (error: Error): boolean => 'code' in error && typeof error.code === 'string' && error.code.startsWith('ERR_SSL')
+
+/** With TLS 1.3 a listener's refusal of our certificate arrives after the handshake, while the hello is awaited. */
+export function tlsFailure(where: string, cause: Error): Error {
+  const code = 'code' in cause ? cause.code : undefined
+  if (code === 'ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION' || code === 'ERR_SSL_WRONG_VERSION_NUMBER' || code === 'ERR_SSL_PACKET_LENGTH_TOO_LONG') {
+    return mismatch(`${where} speaks plaintext and this end TLS 1.3`)
+  }
+  return amstError('ERR_AMST_TLS', `TLS with ${where} broke: ${cause.message}: check both certificates, their authorities and dates`, { cause })
+}
+
+/** @throws RangeError */
+export function parseAddress(address: Address | string): Address {
+  if (typeof address !== 'string') return address
+  const match = /^(?:\[([^\]]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(address)
+  const host = match?.[1] ?? match?.[2]
+  const port = Number(match?.[3])
+  if (host === undefined || port < 1 || port > 65_535) throw new RangeError(`"${address}" is no address: write host:port or [ipv6]:port`)
+  return { host, port }
+}

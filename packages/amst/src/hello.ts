@@ -1,0 +1,140 @@
+import { decode, encode } from '@msgpack/msgpack'
+import { type AmstErrorCode, amstError } from './errors.js'
+
+/** The first bytes of every connection, in both directions: magic, version, kind, length, msgpack. See docs/wire/amst.md. */
+export const PREAMBLE_BYTES = 8
+export const HELLO_BYTES_MAX = 4096
+const MAGIC = Buffer.from('AMS3')
+const WIRE_VERSION = 1
+const KINDS = ['open', 'join', 'accept', 'joined', 'refuse'] as const
+type Kind = (typeof KINDS)[number]
+
+/** What one end takes in; the other keeps to it. */
+export interface Allowance {
+  readonly chunkBytes: number
+  readonly initialWindowBytes: number
+  readonly objectWindowBytes: number
+  readonly openObjects: number
+  readonly metadataBytes: number
+  readonly messageBytes: number
+  readonly pendingRequests: number
+}
+
+export type Hello =
+  /** `instance`: drawn when the process began; `previous`: the tag of a session with this peer that is over for the caller. */
+  | { readonly kind: 'open'; readonly node: string; readonly instance: Uint8Array; readonly streams: number; readonly allowance: Allowance; readonly previous: Uint8Array }
+  | { readonly kind: 'accept'; readonly node: string; readonly instance: Uint8Array; readonly streams: number; readonly allowance: Allowance; readonly secret: Uint8Array; readonly tag: Uint8Array }
+  | { readonly kind: 'join'; readonly secret: Uint8Array; readonly index: number }
+  | { readonly kind: 'joined' }
+  | { readonly kind: 'refuse'; readonly code: string; readonly message: string }
+
+export function encodeHello(hello: Hello): Buffer {
+  const { kind, ...fields } = hello
+  const body = encode(fields)
+  const preamble = Buffer.alloc(PREAMBLE_BYTES)
+  MAGIC.copy(preamble)
+  preamble.writeUInt8(WIRE_VERSION, 4)
+  preamble.writeUInt8(KINDS.indexOf(kind) + 1, 5)
+  preamble.writeUInt16BE(body.byteLength, 6)
+  return Buffer.concat([preamble, body])
+}
+
+/**
+ * @returns the length of the whole hello once its preamble is there, undefined before.
+ * @throws `ERR_AMST_HANDSHAKE`, `ERR_AMST_VERSION`, `ERR_AMST_SECURITY_MISMATCH` at the first byte that shows it.
+ */
+export function helloBytes(bytes: Buffer): number | undefined {
+  const known = Math.min(bytes.byteLength, MAGIC.byteLength)
+  if (known > 0 && (bytes[0] === 0x15 || bytes[0] === 0x16)) throw mismatch('the other end speaks TLS and this end does not')
+  if (bytes.compare(MAGIC, 0, known, 0, known) !== 0) throw amstError('ERR_AMST_HANDSHAKE', 'the other end does not speak AMST v3: check the port')
+  if (bytes.byteLength < PREAMBLE_BYTES) return undefined
+  const version = bytes.readUInt8(4)
+  if (version !== WIRE_VERSION) throw amstError('ERR_AMST_VERSION', `the other end speaks wire version ${version}, this end ${WIRE_VERSION}`)
+  const bodyBytes = bytes.readUInt16BE(6)
+  if (bodyBytes > HELLO_BYTES_MAX) throw amstError('ERR_AMST_HANDSHAKE', `a hello of ${bodyBytes} bytes is past ${HELLO_BYTES_MAX}`)
+  return PREAMBLE_BYTES + bodyBytes
+}
+
+/** @throws `ERR_AMST_HANDSHAKE` naming the field that is missing or wrong. */
+export function decodeHello(bytes: Buffer): Hello {
+  const kind = KINDS[bytes.readUInt8(5) - 1]
+  const fields = new Fields(bytes.subarray(PREAMBLE_BYTES))
+  switch (kind) {
+    case 'open':
+      return { kind, ...fields.party(), previous: fields.bytes('previous', 8) }
+    case 'accept':
+      return { kind, ...fields.party(), secret: fields.bytes('secret', 16), tag: fields.bytes('tag', 8) }
+    case 'join':
+      return { kind, secret: fields.bytes('secret', 16), index: fields.integer('index', 0) }
+    case 'joined':
+      return { kind }
+    case 'refuse':
+      return { kind, code: fields.text('code'), message: fields.text('message') }
+    default:
+      throw amstError('ERR_AMST_HANDSHAKE', `unknown kind of hello ${bytes[5]}`)
+  }
+}
+
+export const mismatch = (what: string): Error =>
+  amstError('ERR_AMST_SECURITY_MISMATCH', `${what}: give both ends "tls", or both "plaintext"; it is never negotiated`)
+
+const REFUSALS = ['ERR_AMST_IDENTITY', 'ERR_AMST_LIMIT', 'ERR_AMST_SECURITY_MISMATCH', 'ERR_AMST_VERSION', 'ERR_AMST_HANDSHAKE'] as const
+
+/** What the caller learns when it was refused. */
+export function refusal(hello: { readonly code: string; readonly message: string }): Error {
+  const code: AmstErrorCode = REFUSALS.find((known) => known === hello.code) ?? 'ERR_AMST_REFUSED'
+  return amstError(code, `the listener refused: ${hello.message}`, { retryable: code === 'ERR_AMST_REFUSED' || code === 'ERR_AMST_LIMIT', details: { peerCode: hello.code } })
+}
+
+class Fields {
+  readonly #values: ReadonlyMap<string, unknown>
+
+  constructor(body: Uint8Array) {
+    let value: unknown
+    try {
+      value = decode(body, { maxStrLength: 1024, maxBinLength: 64, maxArrayLength: 16, maxMapLength: 32, maxExtLength: 0 })
+    } catch (cause) {
+      throw amstError('ERR_AMST_HANDSHAKE', 'the hello is not msgpack', { cause })
+    }
+    this.#values = value instanceof Object ? new Map(Object.entries(value)) : new Map()
+  }
+
+  party(): { node: string; instance: Uint8Array; streams: number; allowance: Allowance } {
+    const nested = new Fields(encode(this.#values.get('allowance')))
+    return {
+      node: this.text('node'),
+      instance: this.bytes('instance', 16),
+      streams: this.integer('streams', 1),
+      allowance: {
+        chunkBytes: nested.integer('chunkBytes', 1),
+        initialWindowBytes: nested.integer('initialWindowBytes', 1),
+        objectWindowBytes: nested.integer('objectWindowBytes', 1),
+        openObjects: nested.integer('openObjects', 1),
+        metadataBytes: nested.integer('metadataBytes', 0),
+        messageBytes: nested.integer('messageBytes', 1),
+        pendingRequests: nested.integer('pendingRequests', 1),
+      },
+    }
+  }
+
+  text(name: string): string {
+    const value = this.#values.get(name)
+    if (typeof value === 'string' && value.length > 0) return value
+    throw wrong(name)
+  }
+
+  /** Up to 2^31. */
+  integer(name: string, least: number): number {
+    const value = this.#values.get(name)
+    if (typeof value === 'number' && Number.isInteger(value) && value >= least && value < 2 ** 31) return value
+    throw wrong(name)
+  }
+
+  bytes(name: string, lengthBytes: number): Uint8Array {
+    const value = this.#values.get(name)
+    if (value instanceof Uint8Array && value.byteLength === lengthBytes) return Uint8Array.from(value)
+    throw wrong(name)
+  }
+}
+
+const wrong = (name: string): Error => amstError('ERR_AMST_HANDSHAKE', `the hello's "${name}" is missing or wrong`)

@@ -1,0 +1,72 @@
+/** Bounds on what a peer may cost, and on what waits here. Each is an option; the defaults are {@link DEFAULT_LIMITS}. */
+export interface AmstLimits {
+  /** Most bytes of an object in one chunk. At most a quarter of each window. */
+  readonly chunkBytes: number
+  /** Bytes of one object that may be on the way or unread, once its reader has begun. */
+  readonly objectWindowBytes: number
+  /** The same before its reader has begun. */
+  readonly initialWindowBytes: number
+  /** Objects open at once, in each direction. */
+  readonly openObjects: number
+  /** Most bytes of an object's metadata. */
+  readonly metadataBytes: number
+  /** Most bytes of one message, request or answer. */
+  readonly messageBytes: number
+  /** Bytes of messages and control frames waiting or not yet acknowledged; a notification past it is dropped. */
+  readonly queueBytes: number
+  /** Requests without an answer, in each direction. */
+  readonly pendingRequests: number
+  /** Handlers registered on one session. */
+  readonly channels: number
+  readonly streamsPerSession: number
+  /** Sessions of one listener. */
+  readonly sessions: number
+  /** Connections of one listener that have not said who they are. */
+  readonly unauthenticatedConnections: number
+  /** From the connection to the end of its hello. */
+  readonly handshakeTimeoutMs: number
+  /** Between two pings of a stream. */
+  readonly keepAliveMs: number
+  /** A stream from which nothing came for so long is dead. */
+  readonly idleTimeoutMs: number
+  /** What `close()` waits for transfers under way, and then for the peer. */
+  readonly closeTimeoutMs: number
+  /** Damaged chunks after which a stream is given up. */
+  readonly corruptChunksPerStream: number
+}
+
+export const DEFAULT_LIMITS: AmstLimits = {
+  // The last round of a migration is small: a chunk must not make it wait, and the header must not cost more than 0.02 %.
+  chunkBytes: 262_144,
+  // 640 Mbit/s at 100 ms for one object; openObjects windows are the worst that one session can hold here.
+  objectWindowBytes: 8_388_608,
+  initialWindowBytes: 1_048_576,
+  openObjects: 64,
+  metadataBytes: 16_384,
+  messageBytes: 1_048_576,
+  queueBytes: 16_777_216,
+  pendingRequests: 1024,
+  channels: 1024,
+  streamsPerSession: 64,
+  sessions: 1024,
+  unauthenticatedConnections: 128,
+  handshakeTimeoutMs: 10_000,
+  keepAliveMs: 5000,
+  idleTimeoutMs: 20_000,
+  closeTimeoutMs: 5000,
+  corruptChunksPerStream: 16,
+}
+
+/** @throws RangeError naming the limit that is unknown, not positive, or at odds with another. */
+export function resolveLimits(given: Partial<AmstLimits> = {}): AmstLimits {
+  const limits = { ...DEFAULT_LIMITS, ...given }
+  for (const [name, value] of Object.entries(limits)) {
+    if (!(name in DEFAULT_LIMITS)) throw new RangeError(`unknown limit "${name}": known are ${Object.keys(DEFAULT_LIMITS).join(', ')}`)
+    if (!Number.isSafeInteger(value) || value <= 0 || value >= 2 ** 31) throw new RangeError(`limit ${name} must be a positive integer below 2^31, not ${value}`)
+  }
+  if (limits.chunkBytes * 4 > limits.initialWindowBytes || limits.initialWindowBytes > limits.objectWindowBytes) {
+    throw new RangeError('chunkBytes must be at most a quarter of initialWindowBytes, and that at most objectWindowBytes')
+  }
+  if (limits.messageBytes * 2 > limits.queueBytes) throw new RangeError('queueBytes must be at least twice messageBytes')
+  return limits
+}

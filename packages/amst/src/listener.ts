@@ -1,0 +1,224 @@
+import { randomBytes } from 'node:crypto'
+import { type Server as NetServer, type Socket, createServer } from 'node:net'
+import { type Server as TlsServer, createServer as createTlsServer } from 'node:tls'
+import { type Address, type Clock, type Logger, type NodeId, type Principal, isDwcpError, silentLogger, systemClock } from '@dwcp/interface'
+import { type Hash, loadHash } from '@dwcp/native-rdma/hash'
+import { AsyncQueue } from './async-queue.js'
+import { allowanceOf, type OpenedSession } from './connect.js'
+import { type AmstError, amstError, messageOf } from './errors.js'
+import { type Greeting, readGreeting } from './greeting.js'
+import { type Hello, encodeHello } from './hello.js'
+import { type AmstLimits, resolveLimits } from './limits.js'
+import type { ListenOptions, Server } from './listen.js'
+import { type Security, fingerprint, identify, securityFor, tlsOptions } from './security.js'
+import { type Session, TcpSession } from './session.js'
+
+/** What the transport adds. */
+export interface ListenHooks {
+  readonly instance?: Uint8Array
+  /** Why this peer's session is not wanted now. */
+  readonly admit?: (peer: Principal, instance: string, previous: Uint8Array) => AmstError | undefined
+  /** Takes the session instead of the queue, before its first frame. */
+  readonly opened?: (opened: OpenedSession) => void
+  readonly unhandled?: (peer: Principal) => (channel: string, payload: Uint8Array) => void
+}
+
+interface Joinable {
+  readonly session: TcpSession
+  readonly fingerprint: string
+  readonly streams: number
+}
+
+/** What an OpenSSL client shows as "protocol version": fatal alert 70, in plaintext. */
+const ALERT_PROTOCOL_VERSION = Uint8Array.of(0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 0x46)
+const TLS_HANDSHAKE_RECORD = 0x16
+/** For a refusal to reach the caller before the connection is cut. */
+const REFUSE_LINGER_MS = 1000
+
+export class Listener implements Server {
+  readonly nodeId: NodeId
+  readonly #options: ListenOptions
+  readonly #hooks: ListenHooks
+  readonly #security: Security
+  readonly #limits: AmstLimits
+  readonly #clock: Clock
+  readonly #logger: Logger
+  readonly #hash: Hash
+  readonly #instance: Uint8Array
+  readonly #server: NetServer
+  readonly #tlsServer: TlsServer | undefined
+  /** By session secret, in hex. */
+  readonly #sessions = new Map<string, Joinable>()
+  /** Connections that have not said who they are, by remote address and port. */
+  readonly #strangers = new Map<string, Socket>()
+  readonly #queue: AsyncQueue<Session> = new AsyncQueue()
+  #address: Address = { host: '', port: 0 }
+  #isClosed = false
+
+  static async create(options: ListenOptions, hooks: ListenHooks): Promise<Listener> {
+    return new Listener(options, hooks, await loadHash())
+  }
+
+  private constructor(options: ListenOptions, hooks: ListenHooks, hash: Hash) {
+    this.nodeId = options.nodeId
+    this.#options = options
+    this.#hooks = hooks
+    this.#hash = hash
+    this.#limits = resolveLimits(options.limits)
+    this.#clock = options.clock ?? systemClock
+    this.#logger = options.logger ?? silentLogger
+    this.#instance = hooks.instance ?? randomBytes(16)
+    this.#security = securityFor(options, options.host ?? '127.0.0.1')
+    this.#server = createServer({ noDelay: true, pauseOnConnect: true }, (socket) => this.#meet(socket))
+    if (!options.tls) return
+    this.#tlsServer = createTlsServer({ ...tlsOptions(options.tls), requestCert: true, rejectUnauthorized: true, handshakeTimeout: this.#limits.handshakeTimeoutMs })
+      .on('secureConnection', (socket) => void this.#greet(socket))
+      .on('tlsClientError', (error, socket) => {
+        this.#logger.debug({ error: error.message }, 'a TLS handshake broke')
+        socket.destroy()
+      })
+  }
+
+  get address(): Address {
+    return this.#address
+  }
+
+  async start(): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
+      this.#server.once('error', reject)
+      this.#server.listen(this.#options.port ?? 0, this.#options.host ?? '127.0.0.1', () => {
+        this.#server.off('error', reject)
+        resolve()
+      })
+    })
+    this.#server.on('error', (error) => this.#logger.error({ error: error.message }, 'the listener cannot accept'))
+    const bound = this.#server.address()
+    if (bound !== null && typeof bound === 'object') this.#address = { host: bound.address, port: bound.port }
+  }
+
+  [Symbol.asyncIterator](): AsyncIterator<Session> {
+    return this.#queue[Symbol.asyncIterator]()
+  }
+
+  async close(): Promise<void> {
+    this.#stop()
+    await Promise.all([...this.#sessions.values()].map(({ session }) => session.close()))
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  destroy(reason?: Error): void {
+    this.#stop()
+    for (const { session } of [...this.#sessions.values()]) session.destroy(reason)
+  }
+
+  #stop(): void {
+    this.#isClosed = true
+    this.#server.close()
+    for (const socket of this.#strangers.values()) socket.destroy()
+    this.#queue.end()
+  }
+
+  /** A new connection: bounded in number and time until it has said who it is. */
+  #meet(socket: Socket): void {
+    socket.on('error', () => undefined)
+    const key = remoteKey(socket)
+    if (this.#isClosed || this.#strangers.size >= this.#limits.unauthenticatedConnections) return void socket.destroy()
+    this.#strangers.set(key, socket)
+    const timer = this.#clock.after(this.#limits.handshakeTimeoutMs, () => {
+      if (this.#strangers.get(key) === socket) socket.destroy()
+    })
+    socket.once('close', () => {
+      timer[Symbol.dispose]()
+      if (this.#strangers.get(key) === socket) this.#strangers.delete(key)
+    })
+    if (this.#tlsServer) this.#secure(socket, this.#tlsServer)
+    else void this.#greet(socket)
+  }
+
+  /** Looks at the first byte, so that a plaintext peer hears what is wrong. */
+  #secure(socket: Socket, tlsServer: TlsServer): void {
+    socket.once('data', (first) => {
+      socket.pause()
+      if (first[0] === TLS_HANDSHAKE_RECORD) {
+        socket.unshift(first)
+        tlsServer.emit('connection', socket)
+      } else if (first[0] === 'A'.charCodeAt(0)) {
+        this.#refuse(socket, amstError('ERR_AMST_SECURITY_MISMATCH', 'this listener speaks TLS 1.3 only'))
+      } else socket.destroy()
+    })
+    socket.resume()
+  }
+
+  async #greet(socket: Socket): Promise<void> {
+    socket.on('error', () => undefined)
+    const key = remoteKey(socket)
+    try {
+      const greeting = await readGreeting(socket)
+      if (greeting.hello.kind === 'open') this.#open(socket, greeting, greeting.hello)
+      else if (greeting.hello.kind === 'join') this.#join(socket, greeting, greeting.hello)
+      else throw amstError('ERR_AMST_HANDSHAKE', `a caller said "${greeting.hello.kind}"`)
+    } catch (error) {
+      this.#refuse(socket, error)
+    } finally {
+      this.#strangers.delete(key)
+    }
+  }
+
+  #open(socket: Socket, { rest }: Greeting, hello: Extract<Hello, { kind: 'open' }>): void {
+    const remote = { host: socket.remoteAddress ?? '', port: socket.remotePort ?? 0 }
+    const peer = identify(socket, hello.node, this.#options)
+    const instance = Buffer.from(hello.instance).toString('hex')
+    if (this.#isClosed) throw amstError('ERR_AMST_REFUSED', 'it is closing')
+    if (this.#options.accept?.(peer, remote) === false) throw amstError('ERR_AMST_REFUSED', `"${peer.nodeId}" is not accepted here`)
+    if (this.#sessions.size >= this.#limits.sessions) throw amstError('ERR_AMST_LIMIT', `${this.#limits.sessions} sessions are open`)
+    const unwanted = this.#hooks.admit?.(peer, instance, hello.previous)
+    if (unwanted) throw unwanted
+    const secret = randomBytes(16)
+    const tag = randomBytes(8)
+    const streams = Math.min(hello.streams, this.#limits.streamsPerSession)
+    const session = new TcpSession({
+      peer,
+      remote,
+      security: this.#security,
+      limits: this.#limits,
+      allowance: hello.allowance,
+      clock: this.#clock,
+      logger: this.#logger,
+      hash: this.#hash,
+      unhandled: this.#hooks.unhandled?.(peer),
+    })
+    const secretHex = secret.toString('hex')
+    this.#sessions.set(secretHex, { session, fingerprint: fingerprint(socket), streams })
+    void session.closed.then(() => this.#sessions.delete(secretHex))
+    socket.write(encodeHello({ kind: 'accept', node: this.nodeId, instance: this.#instance, streams, allowance: allowanceOf(this.#limits), secret, tag }))
+    if (this.#hooks.opened) this.#hooks.opened({ session, instance, tag })
+    else this.#queue.push(session)
+    session.addStream(0, socket, rest)
+  }
+
+  #join(socket: Socket, { rest }: Greeting, hello: Extract<Hello, { kind: 'join' }>): void {
+    const joinable = this.#sessions.get(Buffer.from(hello.secret).toString('hex'))
+    // One answer for both, so that a guess learns nothing.
+    if (!joinable || joinable.fingerprint !== fingerprint(socket)) throw amstError('ERR_AMST_REFUSED', 'no such session')
+    if (hello.index >= joinable.streams) throw amstError('ERR_AMST_LIMIT', `stream ${hello.index} is past the ${joinable.streams} of this session`)
+    socket.write(encodeHello({ kind: 'joined' }))
+    joinable.session.addStream(hello.index, socket, rest)
+  }
+
+  #refuse(socket: Socket, error: unknown): void {
+    this.#logger.debug({ remote: socket.remoteAddress, error: messageOf(error) }, 'a caller was refused')
+    if (socket.destroyed || !isDwcpError(error)) return void socket.destroy()
+    const isTls = error.code === 'ERR_AMST_SECURITY_MISMATCH' && this.#security === 'plaintext'
+    // Who does not speak AMST is told nothing.
+    if (error.code === 'ERR_AMST_HANDSHAKE') return void socket.destroy()
+    const timer = this.#clock.after(REFUSE_LINGER_MS, () => socket.destroy())
+    socket.once('close', () => timer[Symbol.dispose]())
+    socket.resume()
+    socket.end(isTls ? ALERT_PROTOCOL_VERSION : encodeHello({ kind: 'refuse', code: error.code, message: error.message.slice(0, 500) }))
+  }
+}
+
+const remoteKey = (socket: Socket): string => `${socket.remoteAddress} ${socket.remotePort}`

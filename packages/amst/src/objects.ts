@@ -1,0 +1,244 @@
+import { type ByteSource, type ObjectProgress, type ObjectReceipt, TRAFFIC_CLASSES, type TrafficClass } from '@dwcp/interface'
+import type { Hash } from '@dwcp/native-rdma/hash'
+import { AsyncQueue } from './async-queue.js'
+import { decodeCredit, decodeEnding, decodeNumber, decodeOpening, decodeTrouble, encodeOpening, encodeTrouble } from './body.js'
+import { amstError, codeOf, messageOf } from './errors.js'
+import { type Frame, FRAME, type FrameType } from './frame.js'
+import type { ReceivedFrame } from './frame-reader.js'
+import type { Allowance } from './hello.js'
+import { IncomingObjectState, type IncomingTransfer } from './incoming-object.js'
+import type { AmstLimits } from './limits.js'
+import { OutgoingObject } from './outgoing-object.js'
+import type { Stream } from './stream.js'
+
+export interface SendOptions {
+  /** At most 1024 bytes of UTF-8. @defaultValue '' */
+  readonly name?: string
+  /** Bounded by the peer's `metadataBytes`. */
+  readonly metadata?: Uint8Array
+  /** @defaultValue 'bulk' */
+  readonly class?: TrafficClass
+  readonly signal?: AbortSignal
+  readonly onProgress?: (progress: ObjectProgress) => void
+}
+
+export interface ObjectsEnvironment {
+  readonly hash: Hash
+  readonly limits: AmstLimits
+  readonly allowance: Allowance
+  readonly control: (type: FrameType, id: number, body: Uint8Array) => void
+  readonly pump: () => void
+}
+
+const NAME_BYTES_MAX = 1024
+
+/** The objects of one session, in both directions. */
+export class Objects {
+  readonly incoming: AsyncQueue<IncomingTransfer> = new AsyncQueue()
+  readonly #environment: ObjectsEnvironment
+  readonly #windowBytes: number
+  readonly #outgoing = new Map<number, OutgoingObject>()
+  readonly #arriving = new Map<number, IncomingObjectState>()
+  /** Whose turn it is: each object in turn gives one chunk. */
+  #turn: OutgoingObject[] = []
+  #nextId = 1
+  #lastOpened = 0
+  #sent = 0
+  #received = 0
+  #resentBytes = 0
+  #corruptChunks = 0
+
+  constructor(environment: ObjectsEnvironment) {
+    this.#environment = environment
+    this.#windowBytes = Math.min(environment.limits.objectWindowBytes, environment.allowance.objectWindowBytes)
+  }
+
+  get stats(): { readonly objectsSent: number; readonly objectsReceived: number; readonly objectsOpen: number; readonly resentBytes: number; readonly corruptChunks: number } {
+    let resentBytes = this.#resentBytes
+    for (const object of this.#outgoing.values()) resentBytes += object.resentBytes
+    return {
+      objectsSent: this.#sent,
+      objectsReceived: this.#received,
+      objectsOpen: this.#outgoing.size + this.#arriving.size,
+      resentBytes,
+      corruptChunks: this.#corruptChunks,
+    }
+  }
+
+  get outgoing(): number {
+    return this.#outgoing.size
+  }
+
+  async send(source: ByteSource, options: SendOptions): Promise<ObjectReceipt> {
+    options.signal?.throwIfAborted()
+    const { allowance, hash, limits } = this.#environment
+    const body = this.#opening(source, options)
+    if (this.#outgoing.size >= allowance.openObjects) {
+      throw amstError('ERR_AMST_LIMIT', `${allowance.openObjects} objects are open, which is what the peer takes: wait for one to end`, { retryable: true })
+    }
+    const id = this.#nextId
+    if (id > 0xffff_ffff) throw amstError('ERR_AMST_LIMIT', 'the numbers for objects of this session are used up: open another', { retryable: true })
+    this.#nextId += 1
+    const object = new OutgoingObject(
+      id,
+      source,
+      {
+        hash,
+        chunkBytes: Math.min(limits.chunkBytes, allowance.chunkBytes),
+        initialWindowBytes: Math.min(limits.initialWindowBytes, allowance.initialWindowBytes),
+        windowBytes: this.#windowBytes,
+        onProgress: options.onProgress,
+      },
+      { control: this.#environment.control, ready: this.#environment.pump },
+    )
+    const abort = (): void => this.#cancel(object, options.signal?.reason)
+    options.signal?.addEventListener('abort', abort, { once: true })
+    this.#outgoing.set(id, object)
+    this.#turn.push(object)
+    this.#environment.control(FRAME.open, id, body)
+    // What breaks the source settles the receipt; the peer is told below.
+    void object.run()
+    try {
+      const receipt = await object.receipt
+      this.#sent += 1
+      return receipt
+    } catch (error) {
+      // Still there: neither the peer nor the caller ended it, so the peer does not know yet.
+      if (this.#outgoing.has(id)) this.#environment.control(FRAME.cancel, id, encodeTrouble(codeOf(error), messageOf(error)))
+      throw error
+    } finally {
+      this.#forget(object)
+      options.signal?.removeEventListener('abort', abort)
+    }
+  }
+
+  /** The next chunk for a stream that takes one. */
+  nextChunk(stream: Stream): { readonly frame: Frame; readonly digest: Uint8Array } | undefined {
+    for (let tries = this.#turn.length; tries > 0; tries -= 1) {
+      const object = this.#turn.shift()
+      if (!object) return undefined
+      this.#turn.push(object)
+      const chunk = object.take(stream)
+      if (chunk) return chunk
+    }
+    return undefined
+  }
+
+  streamDied(stream: Stream): void {
+    for (const object of this.#outgoing.values()) object.requeue(stream)
+  }
+
+  /** A chunk; it may come before its object's opening, which takes another stream. */
+  takeChunk(frame: ReceivedFrame, stream: Stream): void {
+    let object = this.#arriving.get(frame.id)
+    if (!object) {
+      if (frame.id <= this.#lastOpened) return
+      // Its opening is behind on another stream. Past the bound the stream is given up, and the chunk sent again on another.
+      if (this.#arriving.size >= 2 * this.#environment.limits.openObjects) {
+        return stream.fail(amstError('ERR_AMST_LIMIT', 'too many chunks came before the openings of their objects', { retryable: true }))
+      }
+      object = this.#arrive(frame.id)
+    }
+    if (frame.intact) return object.chunk(frame)
+    this.#corruptChunks += 1
+    object.damaged(frame.sequence)
+    stream.damaged(this.#environment.limits.corruptChunksPerStream)
+  }
+
+  /** A control frame about an object. */
+  take({ type, id, body }: ReceivedFrame): void {
+    switch (type) {
+      case FRAME.open:
+        return this.#takeOpen(id, body)
+      case FRAME.end:
+        return this.#arriving.get(id)?.end(decodeEnding(body))
+      case FRAME.cancel: {
+        const { code, message } = decodeTrouble(body)
+        this.#arriving.get(id)?.fail(amstError('ERR_AMST_CANCELLED', `the sender gave the object up: ${message}`, { details: { peerCode: code } }))
+        return
+      }
+      case FRAME.credit: {
+        const { received, granted } = decodeCredit(body)
+        this.#outgoing.get(id)?.credit(received, granted)
+        return
+      }
+      case FRAME.again:
+        return this.#outgoing.get(id)?.again(decodeNumber(body))
+      case FRAME.done:
+        return this.#outgoing.get(id)?.done()
+      case FRAME.reject: {
+        const object = this.#outgoing.get(id)
+        const { code, message } = decodeTrouble(body)
+        if (!object) return
+        this.#forget(object)
+        object.fail(amstError('ERR_AMST_REJECTED', `the receiver rejected the object: ${message}`, { details: { peerCode: code } }))
+        return
+      }
+      default:
+        throw amstError('ERR_AMST_PROTOCOL', `a frame of type ${type} is not about objects`)
+    }
+  }
+
+  failAll(reason: Error): void {
+    for (const object of [...this.#outgoing.values()]) {
+      this.#forget(object)
+      object.fail(reason)
+    }
+    for (const object of [...this.#arriving.values()]) object.fail(reason)
+    this.incoming.end()
+  }
+
+  #takeOpen(id: number, body: Buffer): void {
+    if (id !== this.#lastOpened + 1) throw amstError('ERR_AMST_PROTOCOL', `object ${id} was opened after ${this.#lastOpened}`)
+    const opening = decodeOpening(body)
+    const { limits } = this.#environment
+    if (opening.metadata.byteLength > limits.metadataBytes) throw amstError('ERR_AMST_PROTOCOL', `metadata of ${opening.metadata.byteLength} bytes`)
+    const opened = [...this.#arriving.keys()].filter((other) => other < id).length
+    if (opened >= limits.openObjects) throw amstError('ERR_AMST_PROTOCOL', `the peer opened more than ${limits.openObjects} objects at once`)
+    const object = this.#arriving.get(id) ?? this.#arrive(id)
+    this.#lastOpened = id
+    this.incoming.push(object.transfer(opening))
+  }
+
+  #arrive(id: number): IncomingObjectState {
+    const { allowance, hash, limits } = this.#environment
+    const object = new IncomingObjectState(
+      id,
+      { hash, initialWindowBytes: Math.min(limits.initialWindowBytes, allowance.initialWindowBytes), windowBytes: this.#windowBytes },
+      {
+        control: this.#environment.control,
+        over: (state) => {
+          this.#arriving.delete(state.id)
+          this.#received += 1
+        },
+      },
+    )
+    this.#arriving.set(id, object)
+    return object
+  }
+
+  #cancel(object: OutgoingObject, reason: unknown): void {
+    if (!this.#outgoing.has(object.id)) return
+    this.#environment.control(FRAME.cancel, object.id, encodeTrouble(codeOf(reason), messageOf(reason)))
+    this.#forget(object)
+    object.fail(reason)
+  }
+
+  #forget(object: OutgoingObject): void {
+    if (!this.#outgoing.delete(object.id)) return
+    this.#resentBytes += object.resentBytes
+    this.#turn = this.#turn.filter((other) => other !== object)
+  }
+
+  #opening(source: ByteSource, options: SendOptions): Uint8Array {
+    const name = options.name ?? ''
+    const metadata = options.metadata ?? new Uint8Array(0)
+    if (Buffer.byteLength(name) > NAME_BYTES_MAX) throw new RangeError(`a name of ${Buffer.byteLength(name)} bytes is past ${NAME_BYTES_MAX}`)
+    if (metadata.byteLength > this.#environment.allowance.metadataBytes) {
+      throw new RangeError(`metadata of ${metadata.byteLength} bytes is past ${this.#environment.allowance.metadataBytes}, which is what the peer takes`)
+    }
+    const className = TRAFFIC_CLASSES.indexOf(options.class ?? 'bulk')
+    const lengthBytes = source instanceof Uint8Array ? source.byteLength : source.lengthBytes
+    return encodeOpening({ className, lengthBytes, name, metadata })
+  }
+}

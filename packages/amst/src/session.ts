@@ -1,0 +1,333 @@
+import type { Address, ByteSource, Clock, Logger, ObjectReceipt, Principal } from '@dwcp/interface'
+import type { Hash } from '@dwcp/native-rdma/hash'
+import type { Socket } from 'node:net'
+import type { IncomingTransfer } from './incoming-object.js'
+import { encodeLabelled } from './body.js'
+import { ControlLane } from './control-lane.js'
+import { amstError, asError } from './errors.js'
+import { EMPTY, FRAME, type FrameType } from './frame.js'
+import type { ReceivedFrame } from './frame-reader.js'
+import type { Allowance } from './hello.js'
+import type { AmstLimits } from './limits.js'
+import { Objects, type SendOptions } from './objects.js'
+import { type ChannelHandler, type RequestOptions, Requests } from './requests.js'
+import type { Security } from './security.js'
+import { sumStreams } from './session-sum.js'
+import type { SessionStats } from './stats.js'
+import { Stream } from './stream.js'
+
+/** What is between two nodes: objects, messages and requests over a number of TCP or TLS streams. */
+export interface Session extends AsyncDisposable {
+  readonly peer: Principal
+  readonly remote: Address
+  /**
+   * Sends an object; its bytes are taken over until the receipt. Resolves once the receiving application has completed it.
+   * @throws `ERR_AMST_REJECTED`, `ERR_AMST_PEER_LOST`, `ERR_AMST_LIMIT`, `ERR_AMST_SOURCE_LENGTH`, what the source threw, or `signal.reason`.
+   */
+  send(source: ByteSource, options?: SendOptions): Promise<ObjectReceipt>
+  /** For one reader. At most `openObjects` wait in it; unread ones hold the sender back by its window. */
+  readonly incoming: AsyncIterable<IncomingTransfer>
+  /** @throws `ERR_AMST_REQUEST_FAILED`, `ERR_AMST_TIMEOUT`, `ERR_AMST_LIMIT`, `ERR_AMST_PEER_LOST`, or `signal.reason`. */
+  request(channel: string, payload: Uint8Array, options?: RequestOptions): Promise<Uint8Array>
+  /** In order, at most once. @returns false when dropped: the queue is full or the session over. Expired ones are never sent. */
+  notify(channel: string, payload: Uint8Array, options?: { readonly expiresAtMs?: number }): boolean
+  /** Answers requests, and takes notifications (what it resolves to is then of no use), of one channel. */
+  handle(channel: string, handler: ChannelHandler): Disposable
+  stats(): SessionStats
+  /** Resolves when the session is over: undefined after a `close()` of either end, else what ended it. Never rejects. */
+  readonly closed: Promise<Error | undefined>
+  /** Waits for objects and requests under way, then ends the session. Idempotent. */
+  close(): Promise<void>
+  destroy(reason?: Error): void
+}
+
+export interface SessionEnvironment {
+  readonly peer: Principal
+  readonly remote: Address
+  readonly security: Security
+  readonly limits: AmstLimits
+  readonly allowance: Allowance
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly hash: Hash
+  readonly unhandled?: ((channel: string, payload: Uint8Array) => void) | undefined
+  /** The dialling end opens another. */
+  readonly streamDied?: ((index: number) => void) | undefined
+}
+
+/** Received control frames after which the peer is told, where nothing else goes out to tell it. */
+const ACKNOWLEDGE_FRAMES = 32
+
+/** A {@link Session} over TCP: what is numbered goes out on one stream, chunks on the others, where there are any. */
+export class TcpSession implements Session {
+  readonly peer: Principal
+  readonly remote: Address
+  readonly closed: Promise<Error | undefined>
+  readonly #environment: SessionEnvironment
+  readonly #lane: ControlLane
+  readonly #objects: Objects
+  readonly #requests: Requests
+  readonly #streams = new Map<number, Stream>()
+  readonly #startedMs: number
+  /** Stays the same while it lives, so that control frames never overtake one another. */
+  #control: Stream | undefined
+  #state: 'open' | 'closing' | 'over' = 'open'
+  #resolveClosed: (reason: Error | undefined) => void = () => undefined
+  #closing: Promise<void> | undefined
+  #idle: () => void = () => undefined
+  #watch: Disposable | undefined
+  #unannounced = 0
+  #streamsLost = 0
+  #pastBytes = { sent: 0, received: 0 }
+
+  constructor(environment: SessionEnvironment) {
+    this.#environment = environment
+    this.peer = environment.peer
+    this.remote = environment.remote
+    const { allowance, clock, hash, limits, logger, unhandled } = environment
+    const control = (type: FrameType, id: number, body: Uint8Array): void => this.#push(type, id, body)
+    this.#lane = new ControlLane(limits.queueBytes)
+    this.#objects = new Objects({ hash, limits, allowance, control, pump: () => this.#pump() })
+    this.#requests = new Requests({ clock, logger, limits, peerPendingRequests: Math.min(limits.pendingRequests, allowance.pendingRequests), control, unhandled })
+    this.#startedMs = clock.monotonicMs()
+    this.closed = new Promise((resolve) => {
+      this.#resolveClosed = resolve
+    })
+    this.#watchStreams()
+  }
+
+  get incoming(): AsyncIterable<IncomingTransfer> {
+    return this.#objects.incoming
+  }
+
+  get isOver(): boolean {
+    return this.#state === 'over'
+  }
+
+  /** Takes a connection whose hello is done. */
+  addStream(index: number, socket: Socket, rest: Buffer): void {
+    if (this.#state === 'over') return void socket.destroy()
+    const { chunkBytes, messageBytes, metadataBytes } = this.#environment.limits
+    const bounds = { chunkBytes, controlBytes: Math.max(messageBytes, metadataBytes) + 2048 }
+    const stream = new Stream(
+      index,
+      socket,
+      { clock: this.#environment.clock, hash: this.#environment.hash, bounds },
+      {
+        frame: (from, frame) => this.#receive(from, frame),
+        drained: () => this.#pump(),
+        dead: (dead, reason) => this.#streamDied(dead, reason),
+        ack: () => {
+          this.#unannounced = 0
+          return this.#lane.received
+        },
+      },
+    )
+    this.#streams.get(index)?.fail(amstError('ERR_AMST_PEER_LOST', 'the peer replaced the stream', { retryable: true }))
+    this.#streams.set(index, stream)
+    this.#control ??= stream
+    stream.start(rest)
+    stream.probe()
+    this.#pump()
+  }
+
+  send(source: ByteSource, options: SendOptions = {}): Promise<ObjectReceipt> {
+    if (this.#state !== 'open') return Promise.reject(this.#refusal())
+    return this.#objects.send(source, options).finally(() => this.#idle())
+  }
+
+  request(channel: string, payload: Uint8Array, options: RequestOptions = {}): Promise<Uint8Array> {
+    if (this.#state !== 'open') return Promise.reject(this.#refusal())
+    this.#checkMessage(payload)
+    if (!this.#lane.hasRoom(payload.byteLength)) return Promise.reject(amstError('ERR_AMST_LIMIT', 'the queue of messages is full', { retryable: true }))
+    return this.#requests.request(channel, payload, options).finally(() => this.#idle())
+  }
+
+  notify(channel: string, payload: Uint8Array, options: { readonly expiresAtMs?: number } = {}): boolean {
+    this.#checkMessage(payload)
+    if (this.#state !== 'open' || !this.#lane.hasRoom(payload.byteLength)) return false
+    this.#lane.push(FRAME.message, 0, encodeLabelled(channel, payload), options.expiresAtMs)
+    this.#pump()
+    return true
+  }
+
+  handle(channel: string, handler: ChannelHandler): Disposable {
+    return this.#requests.handle(channel, handler)
+  }
+
+  stats(): SessionStats {
+    const streams = [...this.#streams.values()].map((stream) => stream.stats())
+    return {
+      peer: this.peer.nodeId,
+      security: this.#environment.security,
+      ageMs: this.#environment.clock.monotonicMs() - this.#startedMs,
+      ...sumStreams(streams, this.#pastBytes),
+      ...this.#objects.stats,
+      streamsLost: this.#streamsLost,
+      queuedBytes: this.#lane.heldBytes,
+      streams,
+    }
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  destroy(reason?: Error): void {
+    this.#finish(reason ?? amstError('ERR_AMST_CLOSED', 'the session was destroyed here'), reason)
+  }
+
+  async #close(): Promise<void> {
+    if (this.#state === 'over') return
+    this.#state = 'closing'
+    const { clock, limits } = this.#environment
+    let timer: Disposable | undefined
+    const late = new Promise<void>((resolve) => {
+      timer = clock.after(limits.closeTimeoutMs, resolve)
+    })
+    const isIdle = (): boolean => this.#isOverNow() || (this.#objects.outgoing === 0 && this.#requests.pending === 0)
+    const idle = new Promise<void>((resolve) => {
+      this.#idle = () => isIdle() && resolve()
+      this.#idle()
+    })
+    await Promise.race([idle, late, this.closed])
+    timer?.[Symbol.dispose]()
+    if (this.#isOverNow()) return
+    this.#push(FRAME.bye, 0, EMPTY)
+    const end = clock.after(limits.closeTimeoutMs, () => this.#finish(amstError('ERR_AMST_CLOSED', 'the session was closed here'), undefined))
+    await this.closed
+    end[Symbol.dispose]()
+  }
+
+  /** `told` is what `closed` resolves to. */
+  #finish(reason: Error, told: Error | undefined): void {
+    if (this.#state === 'over') return
+    this.#state = 'over'
+    this.#watch?.[Symbol.dispose]()
+    this.#resolveClosed(told)
+    this.#objects.failAll(reason)
+    this.#requests.failAll(reason)
+    for (const stream of [...this.#streams.values()]) stream.fail(reason)
+    this.#idle()
+  }
+
+  #push(type: FrameType, id: number, body: Uint8Array): void {
+    if (this.#state === 'over') return
+    this.#lane.push(type, id, body)
+    // Answers to a peer that does not read: its session must not grow without bound.
+    if (this.#lane.heldBytes > 2 * this.#environment.limits.queueBytes) {
+      return this.destroy(amstError('ERR_AMST_LIMIT', `the peer leaves more than ${2 * this.#environment.limits.queueBytes} bytes of answers unread`))
+    }
+    this.#pump()
+  }
+
+  #pump(): void {
+    const nowMs = this.#environment.clock.nowMs()
+    const control = this.#control
+    while (control?.writable) {
+      const frame = this.#lane.next(nowMs)
+      if (!frame) break
+      control.write(frame)
+    }
+    for (const stream of this.#streams.values()) {
+      if (stream === control && this.#streams.size > 1) continue
+      while (stream.writable) {
+        const chunk = this.#objects.nextChunk(stream)
+        if (!chunk) return
+        stream.write(chunk.frame, chunk.digest)
+      }
+    }
+  }
+
+  #receive(stream: Stream, frame: ReceivedFrame): void {
+    if (this.#state === 'over') return
+    try {
+      this.#lane.acknowledge(frame.ack)
+      if (frame.type === FRAME.chunk) this.#objects.takeChunk(frame, stream)
+      else if (frame.type !== FRAME.acknowledge) this.#receiveControl(stream, frame)
+    } catch (error) {
+      this.destroy(asError(error))
+    }
+  }
+
+  #receiveControl(stream: Stream, frame: ReceivedFrame): void {
+    if (!frame.intact) return stream.fail(amstError('ERR_AMST_CORRUPT', 'a control frame arrived damaged', { retryable: true }))
+    if (!this.#lane.admit(frame.sequence)) return
+    this.#unannounced += 1
+    switch (frame.type) {
+      case FRAME.message:
+        this.#requests.takeMessage(frame.body)
+        break
+      case FRAME.request:
+        this.#requests.takeRequest(frame.id, frame.body)
+        break
+      case FRAME.response:
+        this.#requests.takeResponse(frame.id, frame.body)
+        break
+      case FRAME.failure:
+        this.#requests.takeFailure(frame.id, frame.body)
+        break
+      case FRAME.bye:
+        return this.#finish(amstError('ERR_AMST_CLOSED', 'the peer closed the session', { retryable: true }), undefined)
+      default:
+        this.#objects.take(frame)
+    }
+    if (this.#unannounced < ACKNOWLEDGE_FRAMES && frame.body.byteLength < this.#environment.limits.queueBytes / 64) return
+    if (this.#control?.writable) this.#control.write({ type: FRAME.acknowledge, id: 0, sequence: 0, body: EMPTY })
+  }
+
+  #streamDied(stream: Stream, reason: Error): void {
+    const last = stream.stats()
+    this.#pastBytes = { sent: this.#pastBytes.sent + last.sentBytes, received: this.#pastBytes.received + last.receivedBytes }
+    if (this.#streams.get(stream.index) === stream) this.#streams.delete(stream.index)
+    if (this.#state === 'over') return
+    this.#streamsLost += 1
+    this.#objects.streamDied(stream)
+    if (this.#control === stream) {
+      this.#control = this.#streams.values().next().value
+      this.#lane.rewind()
+    }
+    if (this.#streams.size === 0) {
+      const lost = amstError('ERR_AMST_PEER_LOST', `every stream to "${this.peer.nodeId}" is lost: ${reason.message}`, { retryable: true, cause: reason, details: { peer: this.peer.nodeId } })
+      return this.#finish(lost, this.#state === 'closing' ? undefined : lost)
+    }
+    this.#environment.logger.warn({ peer: this.peer.nodeId, stream: stream.index, reason: reason.message }, 'a stream was lost')
+    this.#environment.streamDied?.(stream.index)
+    this.#pump()
+  }
+
+  #watchStreams(): void {
+    const { clock, limits } = this.#environment
+    const dueMs = clock.monotonicMs() + limits.keepAliveMs
+    this.#watch = clock.after(limits.keepAliveMs, () => {
+      // A late timer means that this process stood still, not the peer: what it sent waits in the kernel.
+      const late = clock.monotonicMs() - dueMs > limits.keepAliveMs / 2
+      for (const stream of [...this.#streams.values()]) {
+        const silentMs = stream.probe()
+        if (silentMs > limits.idleTimeoutMs && !late) {
+          stream.fail(amstError('ERR_AMST_TIMEOUT', `nothing came for ${Math.round(silentMs)} ms`, { retryable: true }))
+        }
+      }
+      if (this.#state !== 'over') this.#watchStreams()
+    })
+  }
+
+  #checkMessage(payload: Uint8Array): void {
+    const limitBytes = Math.min(this.#environment.limits.messageBytes, this.#environment.allowance.messageBytes)
+    if (payload.byteLength > limitBytes) throw new RangeError(`a message of ${payload.byteLength} bytes is past ${limitBytes}: send it as an object`)
+  }
+
+  #refusal(): Error {
+    return amstError('ERR_AMST_CLOSED', `the session with "${this.peer.nodeId}" is ${this.#state}`, { retryable: true })
+  }
+
+  // A method, since the state changes while close() waits and the compiler cannot know.
+  #isOverNow(): boolean {
+    return this.#state === 'over'
+  }
+}

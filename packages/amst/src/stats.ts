@@ -1,0 +1,48 @@
+import type { NodeId } from '@dwcp/interface'
+import type { Security } from './security.js'
+
+/** One TCP connection. What this host cannot measure is undefined. */
+export interface StreamStats {
+  readonly index: number
+  /** Written to the socket and read from it, frame headers included. */
+  readonly sentBytes: number
+  readonly receivedBytes: number
+  /** By the kernel where it tells; else by the last ping, which waits behind what the stream carries. */
+  readonly rttMs: number | undefined
+  readonly minRttMs: number | undefined
+  readonly rttSource: 'tcp-info' | 'ping' | undefined
+  readonly cwndBytes: number | undefined
+  readonly deliveryRateBytesPerSecond: number | undefined
+  /** Sent again by TCP as a share of all it sent, 0..1. */
+  readonly retransmittedRatio: number | undefined
+  readonly retransmittedBytes: number | undefined
+  /** Given to the kernel and not yet on the wire. */
+  readonly notSentBytes: number | undefined
+  readonly congestionControl: string | undefined
+}
+
+/** All measured. */
+export interface SessionStats {
+  readonly peer: NodeId
+  readonly security: Security
+  readonly ageMs: number
+  readonly sentBytes: number
+  readonly receivedBytes: number
+  /** Of the stream with the smallest. */
+  readonly rttMs: number | undefined
+  readonly minRttMs: number | undefined
+  /** The sum over the streams. */
+  readonly cwndBytes: number | undefined
+  readonly deliveryRateBytesPerSecond: number | undefined
+  readonly retransmittedRatio: number | undefined
+  readonly objectsSent: number
+  readonly objectsReceived: number
+  readonly objectsOpen: number
+  /** Object bytes sent again, for damage or after a stream died. */
+  readonly resentBytes: number
+  readonly corruptChunks: number
+  readonly streamsLost: number
+  /** Messages and control frames waiting or not yet acknowledged. */
+  readonly queuedBytes: number
+  readonly streams: readonly StreamStats[]
+}

@@ -2,32 +2,31 @@ import type { Machine } from './machine.js'
 import { keepsLimit, type Row } from './rows.js'
 import type { SuiteResult } from './run-suite.js'
 
-const HEADINGS = ['case', 'metric', 'ours', 'peer', "peer's", 'ratio', 'runs'] as const
-
-/** A table for the terminal. */
+/** A table for the terminal: a line for each figure of ours, a column for each peer. */
 export function terminalTable(result: SuiteResult): string {
-  const lines = cells(result.rows)
-  const widths = HEADINGS.map((heading, column) => Math.max(heading.length, ...lines.map((line) => line[column]?.length ?? 0)))
+  const [headings = [], ...lines] = cells(result.rows)
+  const widths = headings.map((heading, column) => Math.max(heading.length, ...lines.map((line) => line[column]?.length ?? 0)))
   const draw = (line: readonly string[]): string =>
     line
       .map((cell, column) => cell.padEnd(widths[column] ?? 0))
       .join('  ')
       .trimEnd()
-  return [draw(HEADINGS), widths.map((width) => '-'.repeat(width)).join('  '), ...lines.map(draw)].join('\n')
+  return [draw(headings), widths.map((width) => '-'.repeat(width)).join('  '), ...lines.map(draw)].join('\n')
 }
 
 /** The same as Markdown, with what is needed to judge and repeat it. */
 export function markdownTable(result: SuiteResult): string {
   const row = (line: readonly string[]): string => `| ${line.join(' | ')} |`
+  const [headings = [], ...lines] = cells(result.rows)
   const data = Object.entries(result.data).map(([name, note]) => `- data of *${name}*: ${describeData(note)}`)
   return [
     result.purpose,
     '',
     `Measured ${result.date.slice(0, 10)} by \`${result.command}\`. ${machineSentence(result.machine)}`,
     '',
-    row(HEADINGS),
-    row(HEADINGS.map(() => '---')),
-    ...cells(result.rows).map(row),
+    row(headings),
+    row(headings.map(() => '---')),
+    ...lines.map(row),
     '',
     ...data,
     ...result.notes.map((note) => `- ${note}`),
@@ -49,21 +48,28 @@ export function machineSentence(machine: Machine): string {
 }
 
 function cells(rows: readonly Row[]): string[][] {
-  return rows.map((row) => [
-    row.case,
-    `${row.metric}, ${row.unit}`,
-    figure(row.value, row.min, row.max),
-    row.peer ?? '',
-    row.peerValue === undefined ? '' : figure(row.peerValue, row.peerMin, row.peerMax),
-    ratio(row),
-    String(row.runs),
+  const peers = [...new Set(rows.flatMap(({ peer }) => peer ?? []))]
+  const lines = new Map<string, Row[]>()
+  for (const row of rows) {
+    const key = JSON.stringify([row.case, row.metric])
+    lines.set(key, [...(lines.get(key) ?? []), row])
+  }
+  const table = [...lines.values()].map((line) => [
+    ...line.slice(0, 1).flatMap((row) => [row.case, `${row.metric}, ${row.unit}`, figure(row.value, row.min, row.max), String(row.runs)]),
+    ...peers.map((peer) =>
+      line
+        .filter((row) => row.peer === peer)
+        .map(beside)
+        .join(),
+    ),
   ])
+  return [['case', 'metric', 'ours', 'runs', ...peers.map((peer) => `${peer}: its, ratio`)], ...table]
 }
 
-function ratio(row: Row): string {
-  if (row.ratio === undefined) return ''
-  const bound = row.limit === undefined ? '' : ` (limit ${row.limit}${keepsLimit(row) ? '' : ', BROKEN'})`
-  return `${row.ratio.toPrecision(3)}×${bound}`
+function beside({ peerValue, peerMin, peerMax, ratio, limit, ...row }: Row): string {
+  if (peerValue === undefined || ratio === undefined) return ''
+  const bound = limit === undefined ? '' : `, limit ${limit}${keepsLimit({ ...row, ratio, limit }) ? '' : ' BROKEN'}`
+  return `${figure(peerValue, peerMin, peerMax)}; ${ratio.toPrecision(3)}×${bound}`
 }
 
 function figure(value: number, min: number | undefined, max: number | undefined): string {

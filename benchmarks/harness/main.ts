@@ -12,7 +12,6 @@ import type { Suite } from './suite.js'
 const SUITES: Readonly<Record<string, () => Promise<{ readonly suite: Suite }>>> = {
   encoding: () => import('../suites/encoding.js'),
   transport: () => import('../suites/transport.js'),
-  migration: () => import('../suites/migration.js'),
 }
 
 const USAGE = `pnpm bench [SUITE…] [options]   runs suites (all of them where none is named) and prints their tables

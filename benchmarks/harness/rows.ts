@@ -44,17 +44,17 @@ export function rowsOf(suite: string, subject: Pick<Case, 'name' | 'metrics'>, m
         better: metric.better,
         ...spread,
       }
-      const beside = peers.flatMap((peer) => besidePeer(base, peer, metric))
+      const beside = peers.flatMap((peer) => besidePeer(base, own.contender.name, peer, metric))
       rows.push(...(beside.length > 0 ? beside : [base]))
     }
   }
   return rows
 }
 
-function besidePeer(base: Row, peer: Measured, metric: Metric): Row[] {
+function besidePeer(base: Row, own: string, peer: Measured, metric: Metric): Row[] {
   const spread = spreadIn(peer, metric)
   if (spread === undefined) return []
-  const limit = metric.limits?.[peer.contender.name]
+  const limit = metric.limits?.[own]?.[peer.contender.name]
   const row: Row = {
     ...base,
     peer: peer.contender.name,

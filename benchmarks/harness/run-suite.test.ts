@@ -5,8 +5,8 @@ import { keepsLimit } from './rows.ts'
 import { runSuite } from './run-suite.ts'
 import type { Case, Contender, Metric, Suite } from './suite.ts'
 
-const bytes: Metric = { name: 'bytes', unit: 'B', better: 'lower', kind: 'count', limits: { peer: 0.5 } }
-const seconds: Metric = { name: 'time', unit: 's', better: 'lower', kind: 'time' }
+const bytes: Metric = { name: 'bytes', unit: 'B', better: 'lower', exact: true, limits: { ours: { peer: 0.5 } } }
+const seconds: Metric = { name: 'time', unit: 's', better: 'lower', exact: false }
 
 /** A suite of one case; each contender gives its values in turn and writes its name into `order`. */
 function suiteOf(
@@ -83,15 +83,15 @@ test('each of ours stands beside each peer, and alone where there is none', asyn
   expect((await run(suiteOf([seconds], { ours: [{ time: 1 }] }))).rows).toHaveLength(1)
 })
 
-test('a count past its limit breaks it, and one at its limit keeps it', async () => {
+test('an exact figure past its limit breaks it, and one at its limit keeps it', async () => {
   const ratio = async (value: number): Promise<boolean[]> =>
     (await run(suiteOf([bytes], { ours: [{ bytes: value }], peer: [{ bytes: 100 }] }))).rows.map(keepsLimit)
   expect(await ratio(50)).toEqual([true])
   expect(await ratio(51)).toEqual([false])
 })
 
-test('a limit on a time is refused', async () => {
-  await expect(run(suiteOf([{ ...seconds, limits: { peer: 1 } }], { ours: [{ time: 1 }] }))).rejects.toThrow(TypeError)
+test('a limit on a figure that depends on the machine is refused', async () => {
+  await expect(run(suiteOf([{ ...seconds, limits: { ours: { peer: 1 } } }], { ours: [{ time: 1 }] }))).rejects.toThrow(TypeError)
 })
 
 test('a run with a wrong result gives no result at all, and the case is still closed', async () => {
@@ -108,9 +108,15 @@ test('the short form runs each contender once and says that it was short', async
 
 test('tables state the data, the machine and the command', async () => {
   const result = await run(suiteOf([bytes], { ours: [{ bytes: 80 }], peer: [{ bytes: 100 }] }))
-  expect(terminalTable(result)).toContain('0.800× (limit 0.5, BROKEN)')
+  expect(terminalTable(result)).toContain('100; 0.800×, limit 0.5 BROKEN')
   const table = markdownTable(result)
-  for (const stated of ['made up, 3 bytes, seed 5', '`test`', result.machine.cpu, process.version, '| case | bytes, B | 80 | peer | 100 |'])
+  for (const stated of [
+    'made up, 3 bytes, seed 5',
+    '`test`',
+    result.machine.cpu,
+    process.version,
+    '| case | bytes, B | 80 | 3 | 100; 0.800×',
+  ])
     expect(table).toContain(stated)
 })
 

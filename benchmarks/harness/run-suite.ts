@@ -41,7 +41,7 @@ export async function runSuite(suite: Suite, options: RunOptions): Promise<Suite
   const rows: Row[] = []
   const data: Record<string, DataNote> = {}
   for (const subject of await suite.cases(context)) {
-    refuseTimeLimits(subject)
+    refuseInexactLimits(subject)
     await using open = await subject.open(context)
     data[subject.name] = open.data
     rows.push(...rowsOf(suite.name, subject, await interleave(subject, open.contenders, options)))
@@ -82,10 +82,10 @@ async function attempt(subject: Case, contender: Contender): Promise<Measurement
   }
 }
 
-/** A time that fails a run on a busy machine teaches people to ignore failures. */
-function refuseTimeLimits(subject: Case): void {
+/** A run that fails because a machine was busy teaches people to ignore failures. */
+function refuseInexactLimits(subject: Case): void {
   for (const metric of subject.metrics) {
-    if (metric.kind === 'time' && metric.limits !== undefined)
-      throw new TypeError(`${subject.name}: ${metric.name} is a time and has a limit; only counts may`)
+    if (!metric.exact && metric.limits !== undefined)
+      throw new TypeError(`${subject.name}: ${metric.name} depends on the machine and has a limit; only exact figures may`)
   }
 }

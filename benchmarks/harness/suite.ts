@@ -1,14 +1,15 @@
-/** What is measured: `time` for what depends on the machine, `count` for what the same input always gives (bytes, fsyncs, system calls). */
+/** What is measured. */
 export interface Metric {
   /** As in {@link Measurement}. */
   readonly name: string
   readonly unit: string
   readonly better: 'lower' | 'higher'
-  readonly kind: 'time' | 'count'
+  /** Whether the same input always gives the same figure (bytes, fsyncs, system calls), on any machine, however busy. */
+  readonly exact: boolean
   /** Which quantile of the runs is the value. @defaultValue 0.5 */
   readonly quantile?: number
-  /** Bound of ours / peer, by the peer's name; only for counts, since only they may fail a run. */
-  readonly limits?: Readonly<Record<string, number>>
+  /** Bound of ours / peer, by the name of ours, then of the peer; only exact figures may fail a run. */
+  readonly limits?: Readonly<Record<string, Readonly<Record<string, number>>>>
 }
 
 /** What one run gave, by metric name. A run whose result was wrong throws instead. */

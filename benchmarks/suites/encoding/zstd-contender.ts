@@ -27,7 +27,7 @@ export async function zstdFiles(memory: Uint8Array, before?: Uint8Array): Promis
 }
 
 /**
- * The zstd command on the same bytes, one thread (with several its patches come out up to 4.5 times larger), its time
+ * The zstd command on the same bytes, with `--patch-from` where there is an earlier version, one thread (with several its patches come out up to 4.5 times larger), its time
  * that of the whole process: some milliseconds of start, and reading and writing files in memory.
  */
 export function zstdContender(level: number, files: ZstdFiles): Contender {
@@ -37,23 +37,17 @@ export function zstdContender(level: number, files: ZstdFiles): Contender {
     const decode = await timed(['-qdf', '--long=31', '--memory=2048MB', ...from, files.packed, '-o', files.unpacked])
     const [unpacked, memory, packed] = await Promise.all([readFile(files.unpacked), readFile(files.memory), stat(files.packed)])
     if (!unpacked.equals(memory)) throw new Error('zstd did not give back what it was given')
-    return {
-      'wire bytes': packed.size,
-      encode: encode.seconds,
-      'encode CPU': encode.cpuSeconds,
-      decode: decode.seconds,
-      'decode CPU': decode.cpuSeconds,
-    }
+    return { 'wire bytes': packed.size, 'encode CPU': encode, 'decode CPU': decode }
   }
-  return { name: `zstd -${level}${files.before === undefined ? '' : ' --patch-from'}`, ours: false, run }
+  return { name: `zstd -${level}`, ours: false, run }
 }
 
-/** bash's `time` is the only way from Node to the CPU time of a child. */
-async function timed(args: readonly string[]): Promise<{ readonly seconds: number; readonly cpuSeconds: number }> {
-  const { stderr } = await promisify(execFile)('bash', ['-c', 'TIMEFORMAT="%R %U %S"; time zstd "$@"', 'bash', ...args])
-  const [seconds = Number.NaN, user = Number.NaN, system = Number.NaN] = (stderr.trim().split('\n').at(-1) ?? '').split(' ').map(Number)
-  if (!Number.isFinite(seconds + user + system)) throw new Error(`zstd printed no times but: ${stderr}`)
-  return { seconds, cpuSeconds: user + system }
+/** CPU time of one zstd process in seconds; bash's `time` is the only way to it from Node. */
+async function timed(args: readonly string[]): Promise<number> {
+  const { stderr } = await promisify(execFile)('bash', ['-c', 'TIMEFORMAT="%U %S"; time zstd "$@"', 'bash', ...args])
+  const [user = Number.NaN, system = Number.NaN] = (stderr.trim().split('\n').at(-1) ?? '').split(' ').map(Number)
+  if (!Number.isFinite(user + system)) throw new Error(`zstd printed no times but: ${stderr}`)
+  return user + system
 }
 
 async function sharedMemory(): Promise<string> {

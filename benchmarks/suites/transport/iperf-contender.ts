@@ -43,7 +43,8 @@ export function iperfContender(streams: number, bytes: number): Contender {
 
 function measurement({ end }: IperfReport, atLeast: number): Record<string, number> {
   const { bytes, seconds } = end.sum_received
-  if (!(bytes > atLeast * 0.95)) throw new Error(`iperf3 delivered ${bytes} of ${atLeast} bytes`)
+  // It stops counting when its sender has written everything, with some megabytes still on the way.
+  if (!(bytes > atLeast / 2)) throw new Error(`iperf3 delivered ${bytes} of ${atLeast} bytes`)
   const { host_total: here, remote_total: there } = end.cpu_utilization_percent
   return { goodput: bytes / seconds / 1e6, 'CPU of both ends': (((here + there) / 100) * seconds) / (bytes / 1e9) }
 }

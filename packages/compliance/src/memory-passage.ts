@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { type ByteSource, DwcpError, type IncomingObject, type ObjectProgress, type ObjectReceipt } from '@dwcp/interface'
+import { type ByteSource, DwcpError, type IncomingObject, isDwcpError, type ObjectProgress, type ObjectReceipt } from '@dwcp/interface'
 
 /** What each end learns when an object breaks. */
 interface Break {
@@ -87,7 +87,10 @@ export class Passage {
 }
 
 const rejected = (cause: unknown): DwcpError<'ERR_AMST_REJECTED'> =>
-  new DwcpError('ERR_AMST_REJECTED', `the receiver rejected the object: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
+  new DwcpError('ERR_AMST_REJECTED', `the receiver rejected the object: ${cause instanceof Error ? cause.message : String(cause)}`, {
+    cause,
+    details: isDwcpError(cause) ? { peerCode: cause.code } : {},
+  })
 
 const cancelled = (cause: unknown): DwcpError<'ERR_AMST_CANCELLED'> =>
   new DwcpError('ERR_AMST_CANCELLED', 'the sender gave the object up before its end', { cause })

@@ -66,7 +66,7 @@ export interface MessageTransport {
   receive(channel: string, on: (from: Principal, payload: Uint8Array, atMs: number) => void): Disposable
   /**
    * Large things. Resolves when the receiver has verified every byte and its handler has resolved;
-   * rejects with what the handler threw (`ERR_AMST_REJECTED`), when the peer is lost, or with `signal.reason`.
+   * rejects when the handler threw (`ERR_AMST_REJECTED`; `details.peerCode` is the code of what it threw), when the peer is lost, or with `signal.reason`.
    */
   sendObject(
     to: NodeId,

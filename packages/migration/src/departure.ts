@@ -244,5 +244,5 @@ async function rejectionOf(error: unknown, receipt: Promise<unknown>): Promise<u
 }
 
 function isBaselineMissing(error: unknown): boolean {
-  return isDwcpError(error) && (error.code === 'ERR_HDE_BASELINE_MISSING' || error.details['remoteCode'] === 'ERR_HDE_BASELINE_MISSING')
+  return isDwcpError(error) && error.details['peerCode'] === 'ERR_HDE_BASELINE_MISSING'
 }

@@ -1,0 +1,120 @@
+import { spawn } from 'node:child_process'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { isDwcpError } from '@dwcp/interface'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { openJournal } from './journal.ts'
+import type { OwnershipRecord } from './ownership-record.ts'
+
+let directory: string
+let file: string
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'dwcp-journal-'))
+  file = join(directory, 'ownership.journal')
+})
+afterEach(() => rm(directory, { recursive: true }))
+
+const held = (epoch: number, workload = 'w'): OwnershipRecord => ({ state: 'held', workload, lineage: 'l', epoch, refused: [], active: false, attempts: 0 })
+
+async function codeOf(promise: Promise<unknown>): Promise<string | undefined> {
+  const error = await promise.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  )
+  return isDwcpError(error) ? error.code : undefined
+}
+
+describe('the journal', () => {
+  test('keeps the last record of each workload over reopening', async () => {
+    const first = await openJournal(directory)
+    await Promise.all([first.write(held(1)), first.write(held(1, 'x')), first.write(held(2))])
+    await first.close()
+    await using second = await openJournal(directory)
+    expect(second.get('w')).toEqual(held(2))
+    expect(second.get('x')).toEqual(held(1, 'x'))
+    expect(second.records()).toHaveLength(2)
+  })
+
+  test('loses only the record that was being written, wherever the write stopped', async () => {
+    const journal = await openJournal(directory)
+    await journal.write(held(1))
+    const acknowledged = (await readFile(file)).length
+    await journal.write(held(2))
+    await journal.close()
+    const whole = await readFile(file)
+    for (let length = acknowledged; length < whole.length; length++) {
+      await writeFile(file, whole.subarray(0, length))
+      await using torn = await openJournal(directory)
+      expect(torn.get('w')).toEqual(held(1))
+      await torn.write(held(3))
+      expect(torn.get('w')).toEqual(held(3))
+    }
+  })
+
+  test('takes space that was given to the file but never written for the end', async () => {
+    const journal = await openJournal(directory)
+    await journal.write(held(1))
+    await journal.close()
+    await writeFile(file, Buffer.concat([await readFile(file), Buffer.alloc(700)]))
+    await using reopened = await openJournal(directory)
+    expect(reopened.get('w')).toEqual(held(1))
+  })
+
+  test('refuses to open with any bit of an acknowledged record changed', async () => {
+    const journal = await openJournal(directory)
+    await journal.write(held(1))
+    await journal.write(held(2))
+    await journal.close()
+    const whole = await readFile(file)
+    for (let at = 0; at < whole.length; at++) {
+      const damaged = Buffer.from(whole)
+      damaged[at] = (damaged[at] ?? 0) ^ 0x10
+      await writeFile(file, damaged)
+      expect([at, await codeOf(openJournal(directory))]).toEqual([at, 'ERR_MIGRATION_JOURNAL_CORRUPT'])
+    }
+  })
+
+  test('stays small however often it is written', async () => {
+    await using journal = await openJournal(directory)
+    for (let epoch = 1; epoch <= 6000; epoch++) void journal.write(held(epoch))
+    await journal.write(held(6001))
+    expect((await readFile(file)).length).toBeLessThan(300 * 1024)
+    expect(journal.get('w')).toEqual(held(6001))
+  })
+
+  test('is one process’s alone, until that process is gone', async () => {
+    const mine = await openJournal(directory)
+    expect(await codeOf(openJournal(directory))).toBe('ERR_MIGRATION_JOURNAL_LOCKED')
+    await mine.close()
+    // A lock left by a process that was killed, and whose pid now belongs to this very process.
+    await writeFile(join(directory, 'lock'), `${process.pid} another-boot 1`)
+    await using taken = await openJournal(directory)
+    expect(taken.records()).toEqual([])
+  })
+
+  test('writes nothing more once a write has failed', async () => {
+    const journal = await openJournal(directory)
+    const tooLong: OwnershipRecord = { ...held(1), state: 'ended', reason: 'x'.repeat(100_000) }
+    expect(await codeOf(journal.write(tooLong))).toBe('ERR_MIGRATION_JOURNAL_FAILED')
+    expect(await codeOf(journal.write(held(1)))).toBe('ERR_MIGRATION_JOURNAL_FAILED')
+    expect(journal.get('w')).toBeUndefined()
+    await journal.close()
+    expect(await codeOf(journal.write(held(1)))).toBe('ERR_MIGRATION_CLOSED')
+  })
+
+  test('has every record that was acknowledged before the process was killed', async () => {
+    const script = new URL('../test/journal-writer.mjs', import.meta.url).pathname
+    for (let run = 0; run < 5; run++) {
+      const writer = spawn(process.execPath, [script, directory], { stdio: ['ignore', 'pipe', 'inherit'] })
+      let acknowledged = 0
+      for await (const line of writer.stdout) {
+        acknowledged = Number(String(line).trim().split('\n').at(-1))
+        if (acknowledged >= 20 * (run + 1)) writer.kill('SIGKILL')
+      }
+      await using journal = await openJournal(directory)
+      expect(acknowledged).toBeGreaterThanOrEqual(20 * (run + 1))
+      expect(journal.get('w')?.epoch).toBeGreaterThanOrEqual(acknowledged)
+    }
+  })
+})

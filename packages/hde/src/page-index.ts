@@ -1,4 +1,4 @@
-const WAYS = 4
+const WAYS = 8
 const SLOTS_MIN = 1024
 const EMPTY = 0xffffffff
 

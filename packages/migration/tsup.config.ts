@@ -6,7 +6,8 @@ export default defineConfig({
   dts: false,
   shims: true,
   sourcemap: true,
-  clean: true,
+  // The programs and the worker have build steps of their own, which skip what is up to date.
+  clean: ['!workloads', '!workloads/**', '!wasm-worker*'],
   target: 'node20',
   treeshake: true,
 })

@@ -1,3 +1,4 @@
+import { mergeConfig } from 'vitest/config'
 import { project } from '../../vitest.shared.ts'
 
-export default project('@dwcp/migration')
+export default mergeConfig(project('@dwcp/migration'), { test: { globalSetup: ['scripts/test-setup.mjs'] } })

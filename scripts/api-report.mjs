@@ -5,7 +5,7 @@ import { join, relative, sep } from 'node:path'
 import ts from 'typescript'
 
 /**
- * The report of one built package, as markdown.
+ * The report of one built package, as markdown, and the names that it exports without saying what they give.
  *
  * @param {{ name: string, directory: string, manifest: { publishConfig?: { exports?: object } } }} one
  */
@@ -28,7 +28,11 @@ export function apiReport({ name, directory, manifest }) {
   if (missing !== undefined) throw new Error(`${relative(process.cwd(), missing.file)} is not there: build first (pnpm build)`)
   const own = join(directory, 'dist') + sep
   const sections = entries.map(({ specifier, file }) => section(program, specifier, program.getSourceFile(file), own))
-  return [`# ${name}`, 'Written by `pnpm check:api --update` from the emitted declarations; not by hand.', ...sections].join('\n\n') + '\n'
+  const head = [`# ${name}`, 'Written by `pnpm check:api --update` from the emitted declarations; not by hand.']
+  return {
+    text: [...head, ...sections.map(({ text }) => text)].join('\n\n') + '\n',
+    undocumented: [...new Set(sections.flatMap((one) => one.undocumented))],
+  }
 }
 
 function section(program, specifier, source, own) {
@@ -37,9 +41,11 @@ function section(program, specifier, source, own) {
   const moduleSymbol = checker.getSymbolAtLocation(source)
   const exported = (moduleSymbol === undefined ? [] : checker.getExportsOfModule(moduleSymbol)).toSorted(byName)
   const promised = new Set(exported.map(resolve))
+  const ownDeclarations = (symbol) => {
+    return (resolve(symbol).declarations ?? []).filter((one) => one.getSourceFile().fileName.startsWith(own))
+  }
   const lines = exported.map((symbol) => {
-    const declarations = resolve(symbol).declarations ?? []
-    const ours = declarations.filter((one) => one.getSourceFile().fileName.startsWith(own))
+    const ours = ownDeclarations(symbol)
     if (ours.length === 0) return `export { ${symbol.name} } // of another package`
     const renamed = resolve(symbol).name === symbol.name ? [] : [`export { ${resolve(symbol).name} as ${symbol.name} }`]
     return [...renamed, ...ours.map(textOf)].join('\n')
@@ -48,7 +54,13 @@ function section(program, specifier, source, own) {
     .toSorted(byName)
     .flatMap((symbol) => (symbol.declarations ?? []).map(textOf))
   const hidden = reached.length === 0 ? [] : ['Reached by these, and not exported:', code(reached)]
-  return [`## ${specifier}`, lines.length === 0 ? 'Exports nothing.' : code(lines), ...hidden].join('\n\n')
+  const undocumented = exported.filter((symbol) => {
+    return ownDeclarations(symbol).length > 0 && resolve(symbol).getDocumentationComment(checker).length === 0
+  })
+  return {
+    text: [`## ${specifier}`, lines.length === 0 ? 'Exports nothing.' : code(lines), ...hidden].join('\n\n'),
+    undocumented: undocumented.map((symbol) => symbol.name),
+  }
 }
 
 /** Declarations of this package that the promised ones mention, directly or through one another. */

@@ -1,4 +1,5 @@
-// Compares what each published package promises with its report in docs/api. `--update` writes the reports instead.
+// Compares what each published package promises with its report in docs/api, and refuses exports without a doc comment.
+// `--update` writes the reports instead.
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -7,8 +8,13 @@ import { publishable, root, show } from './workspace.mjs'
 
 const update = process.argv.includes('--update')
 const folder = join(root, 'docs', 'api')
-const reports = new Map(publishable().map((one) => [`${one.name.replace('@dwcp/', '')}.md`, apiReport(one)]))
+const made = publishable().map((one) => ({ name: one.name, file: `${one.name.replace('@dwcp/', '')}.md`, ...apiReport(one) }))
+const reports = new Map(made.map(({ file, text }) => [file, text]))
 
+for (const { name, undocumented } of made.filter((one) => one.undocumented.length > 0)) {
+  console.error(`check:api: ${name} exports without a doc comment: ${undocumented.join(', ')}`)
+  process.exitCode = 1
+}
 mkdirSync(folder, { recursive: true })
 const abandoned = readdirSync(folder).filter((file) => file.endsWith('.md') && !reports.has(file))
 if (update) {

@@ -1,11 +1,13 @@
 // Packs every published package, installs the tarballs into an empty application with npm, offline, and uses them there as
-// strangers do: import, require, and a TypeScript NodeNext program that is checked with its libraries.
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+// strangers do: import, require, a TypeScript NodeNext program that is checked with its libraries, the commands, the examples.
+import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { packAll } from './pack.mjs'
 import { thirdPartyTarballs } from './third-party.mjs'
 import { capture, root } from './workspace.mjs'
+
+const LONGEST_EXAMPLE_MS = 60_000
 
 const work = mkdtempSync(join(tmpdir(), 'dwcp-pack-'))
 try {
@@ -16,6 +18,7 @@ try {
   checkModules(application, entries)
   checkTypes(application, entries)
   checkCommands(application, packed)
+  runExamples(application)
   console.log(`check:pack: ${packed.length} packages, ${entries.length} entries: installed offline, imported, required and typechecked`)
 } finally {
   rmSync(work, { recursive: true, force: true })
@@ -97,6 +100,15 @@ function checkTypes(application, entries) {
 function checkCommands(application, packed) {
   for (const command of packed.flatMap(({ manifest }) => Object.keys(manifest.bin ?? {}))) {
     capture(join(application, 'node_modules', '.bin', command), ['--help'], { cwd: application })
+  }
+}
+
+/** Each example of ours runs in that application too. */
+function runExamples(application) {
+  const examples = readdirSync(join(root, 'examples')).filter((name) => name.endsWith('.mjs'))
+  for (const name of examples) {
+    copyFileSync(join(root, 'examples', name), join(application, name))
+    capture(process.execPath, [name], { cwd: application, timeout: LONGEST_EXAMPLE_MS })
   }
 }
 

@@ -2,6 +2,7 @@ import type { Digest } from './identity.js'
 import type { LinkId } from './rate.js'
 import type { Region, StateChunk } from './workload.js'
 
+/** What a decoder allocates at most, whatever a frame claims. */
 export interface DecodeLimits {
   /** Most bytes one frame may hold. */
   readonly frameBytes: number
@@ -28,6 +29,7 @@ export interface Encoder {
   close(keepAs?: Digest): void
 }
 
+/** Turns frames back into state; takes them in the order in which they were made. Not reentrant. */
 export interface Decoder {
   /** Throws `ERR_HDE_*`; after a throw the decoder is of no more use. `ERR_HDE_BASELINE_MISSING`: start again without `have`. */
   decode(frame: Uint8Array): Promise<readonly StateChunk[]>

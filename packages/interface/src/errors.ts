@@ -1,6 +1,7 @@
 /** Marks every {@link DwcpError}, also one made by another copy of this package or in another realm. */
 const BRAND = Symbol.for('dwcp.error')
 
+/** What goes with an error besides its code and message; `cause` is that of every Error. */
 export interface DwcpErrorOptions extends ErrorOptions {
   /** Whether the same call, made again, may succeed. @defaultValue false */
   readonly retryable?: boolean

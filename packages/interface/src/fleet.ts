@@ -10,6 +10,7 @@ export interface Resources {
   readonly networkBytesPerSecond?: number
 }
 
+/** One device of a node, and what of it is still free. */
 export interface GpuDevice {
   readonly model: string
   readonly memoryBytes: number
@@ -17,6 +18,7 @@ export interface GpuDevice {
   readonly freeMilli: number
 }
 
+/** The devices that a task asks for. */
 export interface GpuDemand {
   /** Thousandths of one device (count 1), or 1000 for whole ones. */
   readonly milli: number
@@ -25,6 +27,7 @@ export interface GpuDemand {
   readonly models?: readonly string[]
 }
 
+/** Where a node stands, in degrees and in law. */
 export interface GeoLocation {
   readonly latitude: number
   readonly longitude: number
@@ -34,6 +37,7 @@ export interface GeoLocation {
   readonly jurisdiction: string
 }
 
+/** A node as placement sees it. */
 export interface FleetNode {
   readonly id: NodeId
   readonly capacity: Resources
@@ -46,6 +50,7 @@ export interface FleetNode {
   readonly usdPerHour?: number
 }
 
+/** Something to be placed on a node. A higher `priority` goes first. */
 export interface FleetTask {
   readonly id: string
   readonly demand: Resources

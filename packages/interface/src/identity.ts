@@ -2,6 +2,7 @@
 export type NodeId = string
 /** Digest of a public key. */
 export type KeyId = string
+/** The lasting name of a cluster; certificates and signatures of another one are worth nothing here. */
 export type ClusterId = string
 /** What a signature is for; part of the signed bytes, so that a signature made for one purpose proves nothing for another. */
 export type SigningDomain = string
@@ -18,6 +19,7 @@ export interface TlsCredentials {
   readonly ca: string
 }
 
+/** What this node signs and connects with. */
 export interface Identity {
   readonly nodeId: NodeId
   readonly keyId: KeyId
@@ -39,6 +41,7 @@ export interface Principal {
   readonly domain: TrustDomain
 }
 
+/** A message and what is claimed of it, before anybody has verified it. */
 export interface SignedItem {
   readonly signer: NodeId
   readonly domain: SigningDomain
@@ -51,15 +54,18 @@ export interface Action {
   readonly verb: string
   readonly resource: string
 }
+/** The answer to an {@link Action}, with the reason that a log or a person is shown. */
 export interface Decision {
   readonly allowed: boolean
   readonly reason: string
 }
 
+/** An administrative act: nothing else changes trust. */
 export type TrustChange =
   | { readonly kind: 'admitted' | 'revoked'; readonly nodeId: NodeId; readonly keyId: KeyId }
   | { readonly kind: 'role'; readonly nodeId: NodeId; readonly roles: readonly string[] }
 
+/** security → amst, acp, ass. Who is known here, and what they may do. */
 export interface TrustStore {
   readonly cluster: ClusterId
   /** Who is this? `chain` is DER, leaf first. Throws `ERR_SECURITY_*`. */

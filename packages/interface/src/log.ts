@@ -1,6 +1,7 @@
 /** Chosen by the proposer, unique in its session: the same id is applied once. */
 export type CommandId = string
 
+/** How far the log has come on this member, and under which protocol. */
 export interface LogStatus {
   readonly epoch: number
   readonly protocol: string
@@ -33,6 +34,7 @@ export interface StateMachine {
   restore(snapshot: AsyncIterable<Uint8Array>): Promise<void>
 }
 
+/** The share of the log that one mounted machine has. */
 export interface LogPartition {
   /** Rejects with `ERR_LOG_REFUSED` (surely not applied) or `ERR_LOG_OUTCOME_UNKNOWN` (ask again with the same id). */
   propose(

@@ -1,5 +1,6 @@
 import type { NodeId } from './identity.js'
 
+/** The lasting name of a workload, the same on every node. */
 export type WorkloadId = string
 
 /** The right to run one workload. Epochs only grow; each change of hands is a new one. */
@@ -13,6 +14,7 @@ export interface Grant {
   readonly ended?: string
 }
 
+/** What happens to a grant while it is held. */
 export type GrantChange =
   | { readonly kind: 'lost'; readonly grant: Grant; readonly reason: string }
   | { readonly kind: 'renewed'; readonly grant: Grant }

@@ -19,12 +19,14 @@ export interface LinkSample {
   readonly limitedBy: 'network' | 'pacing' | 'sender' | 'receiver'
 }
 
+/** A forecast value with its spread, in the unit of the field that holds it. */
 export interface Quantiles {
   readonly p10: number
   readonly p50: number
   readonly p90: number
 }
 
+/** What a link is expected to do over the next `horizonMs`. */
 export interface LinkForecast {
   readonly link: LinkId
   readonly issuedAtMs: number

@@ -5,8 +5,10 @@ export type NetworkMode = 'datacenter' | 'internet' | 'hybrid'
 
 /** Whose bytes these are, from the most to the least urgent. */
 export type TrafficClass = 'consensus' | 'migration' | 'sync' | 'bulk' | 'scavenger'
+/** Every {@link TrafficClass}, the most urgent first. */
 export const TRAFFIC_CLASSES: readonly TrafficClass[] = ['consensus', 'migration', 'sync', 'bulk', 'scavenger']
 
+/** Where a node listens: a host name or an IP address, and a TCP port. */
 export interface Address {
   readonly host: string
   readonly port: number
@@ -21,12 +23,14 @@ export interface PeerDirectory {
 /** Bytes to send: known bytes, or a stream that ends. `lengthBytes` is absent where the length is not known beforehand. */
 export type ByteSource = Uint8Array | { readonly lengthBytes?: number; readonly stream: AsyncIterable<Uint8Array> }
 
+/** How far an object has come; `lengthBytes` is absent where the length is not known. */
 export interface ObjectProgress {
   /** Bytes that the receiver has acknowledged. */
   readonly ackedBytes: number
   readonly lengthBytes?: number
 }
 
+/** What the sender of an object gets back once the receiver has verified it. */
 export interface ObjectReceipt {
   readonly lengthBytes: number
   /** Digest over the object's bytes, verified by the receiver. */
@@ -40,6 +44,7 @@ export interface IncomingObject {
   readonly stream: AsyncIterable<Uint8Array>
 }
 
+/** A peer came, went, or its path changed. */
 export type PeerChange =
   | { readonly kind: 'up'; readonly peer: Principal }
   | { readonly kind: 'down'; readonly peer: Principal; readonly reason: string }

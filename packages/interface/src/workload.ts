@@ -11,6 +11,7 @@ export interface Region {
   readonly maxLengthBytes: number
 }
 
+/** What a target has to know before any state arrives. */
 export interface WorkloadManifest {
   readonly workload: WorkloadId
   /** Which driver: 'wasm', later 'qemu', 'volume'. */
@@ -22,6 +23,7 @@ export interface WorkloadManifest {
   readonly requires: Readonly<Record<string, string>>
 }
 
+/** The engine's wishes for the rounds to come. */
 export interface ExportSteering {
   /** What the link will carry of this workload's raw state. */
   readonly bytesPerSecond: number
@@ -58,6 +60,7 @@ export interface Workload {
   release(lost: Grant): Promise<void>
 }
 
+/** One piece of the state on its way, or a mark between the pieces. */
 export type StateChunk =
   /** `bytes` holds the pages one after the other, in the order of `pages` (page numbers, ascending). */
   | { readonly kind: 'pages'; readonly region: number; readonly pages: Uint32Array; readonly bytes: Uint8Array }

@@ -9,15 +9,25 @@ import { dirname, join, resolve } from 'node:path'
 
 const root = resolve(import.meta.dirname, '..')
 const prebuild = process.argv.includes('--prebuild')
-const require = createRequire(import.meta.url)
+const resolveModule = createRequire(import.meta.url).resolve
 const addon = join(root, 'build/Release/dwcp_native.node')
 const stamp = join(root, 'build/Release/dwcp_native.stamp')
 
 function goWithout(reason) {
   console.warn(`@dwcp/native-rdma: the addon is not built: ${reason}`)
-  console.warn('  gone without: zstd encoding on Node < 22.15, fast zstd, LZ4 and XXH3, socket tuning and TCP_INFO, userfaultfd page tracking')
+  console.warn(
+    '  gone without: zstd encoding on Node < 22.15, fast zstd, LZ4 and XXH3, socket tuning and TCP_INFO, userfaultfd page tracking',
+  )
   console.warn('  the JavaScript paths serve instead; on Debian: apt-get install build-essential python3, then build again')
   process.exit(prebuild ? 1 : 0)
+}
+
+function locate(module) {
+  try {
+    return resolveModule(module)
+  } catch {
+    return goWithout(`${module.split('/', 1)[0]} is not installed`)
+  }
 }
 
 function runs(command) {
@@ -26,7 +36,7 @@ function runs(command) {
 
 // Everything that the binary depends on; the addon is ABI-stable, so the version of node is no part of it.
 const hash = createHash('sha256').update(`${process.platform} ${process.arch}`)
-for (const name of ['binding.gyp', ...readdirSync(join(root, 'native')).map((name) => join('native', name))].sort()) {
+for (const name of ['binding.gyp', ...readdirSync(join(root, 'native')).map((file) => join('native', file))].sort()) {
   if (/\.(gyp|cc|h)$/.test(name)) hash.update(name).update(readFileSync(join(root, name)))
 }
 const fingerprint = hash.digest('hex')
@@ -76,9 +86,9 @@ if (isUpToDate()) process.exit(0)
 const prefix = resolve(process.execPath, '../..')
 const hasHeaders = existsSync(join(prefix, 'include/node/node_api.h'))
 const env = hasHeaders ? { ...process.env, npm_config_nodedir: prefix } : process.env
-const gyp = require.resolve('node-gyp/bin/node-gyp.js')
+const gyp = locate('node-gyp/bin/node-gyp.js')
 const command = prebuild
-  ? [join(dirname(require.resolve('prebuildify/package.json')), 'bin.js'), '--napi', '--strip', '--node-gyp', gyp]
+  ? [join(dirname(locate('prebuildify/package.json')), 'bin.js'), '--napi', '--strip', '--node-gyp', gyp]
   : [gyp, 'rebuild', '--loglevel=warn', ...(hasHeaders ? [`--nodedir=${prefix}`] : [])]
 const { status } = spawnSync(process.execPath, command, { cwd: root, env, stdio: ['ignore', prebuild ? 'inherit' : 'ignore', 'inherit'] })
 if (status !== 0) {

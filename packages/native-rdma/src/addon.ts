@@ -68,7 +68,7 @@ function open(): Loaded {
     if (addon.version !== BINDING_VERSION) return { problem: `it was built from other sources (binding ${addon.version}); build again` }
     return { addon }
   } catch (error) {
-    return { problem: error instanceof Error ? error.message.split('\n', 1)[0] ?? error.message : String(error) }
+    return { problem: error instanceof Error ? (error.message.split('\n', 1)[0] ?? error.message) : String(error) }
   }
 }
 
@@ -80,6 +80,7 @@ function dlopenFlags(): number {
 
 /** The same from src/*.ts, dist/*.js and dist/*.cjs. */
 function packageRoot(from: string): string | undefined {
+  // Bounded by the depth of the folder: the root is its own parent.
   for (let folder = from; ; folder = dirname(folder)) {
     const file = join(folder, 'package.json')
     if (existsSync(file) && JSON.parse(readFileSync(file, 'utf8')).name === PACKAGE_NAME) return folder

@@ -13,7 +13,7 @@ export type { NativeErrorCode } from './errors.js'
 export interface ZstdCompressOptions {
   /** -131072 (fastest) to 22 (smallest). @defaultValue 3 */
   readonly level?: number
-  /** Content that the decoder holds too: the frame may refer to all of it. Decoding needs the same bytes. */
+  /** Content that the decoder holds too. Where it overlaps the source in memory it is not used: pass a copy. */
   readonly prefix?: Uint8Array
 }
 

@@ -63,7 +63,8 @@ interface Tracking {
  * @public
  */
 export function trackDirtyPages(memory: () => ArrayBuffer, options: TrackDirtyPagesOptions = {}): DirtyTracker {
-  const { pageBytes = PAGE_BYTES, backend } = options
+  const { backend } = options
+  const pageBytes: number = options.pageBytes ?? PAGE_BYTES
   if (pageBytes !== PAGE_BYTES) throw new RangeError(`pageBytes must be ${PAGE_BYTES}, not ${pageBytes}`)
   let tracking: Tracking | undefined = begin(memory(), backend)
   if (backend === 'userfaultfd' && tracking.backend !== backend) {

@@ -1,0 +1,224 @@
+// The native core without Node, under AddressSanitizer and UndefinedBehaviorSanitizer; test/core.test.ts builds and runs it.
+// Prints one line for each part that was exercised, or that this host cannot exercise and why.
+#include <arpa/inet.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstring>
+#include <random>
+#include <set>
+
+#include "../hash.h"
+#include "../library.h"
+#include "../lz4.h"
+#include "../memory.h"
+#include "../socket.h"
+#include "../zstd.h"
+
+namespace {
+
+using dwcp::Bytes;
+using dwcp::Fault;
+using dwcp::Outcome;
+
+#define CHECK(condition)                                                          \
+  do {                                                                            \
+    if (!(condition)) {                                                           \
+      std::fprintf(stderr, "%s:%d: %s does not hold\n", __FILE__, __LINE__, #condition); \
+      std::exit(1);                                                               \
+    }                                                                             \
+  } while (0)
+
+std::mt19937 random_source(20240611);
+
+uint32_t Next(uint32_t bound) { return static_cast<uint32_t>(random_source() % bound); }
+
+// Exactly as long as its content, so that a read past the end is seen.
+struct Exact {
+  std::unique_ptr<uint8_t[]> data;
+  size_t length;
+  explicit Exact(size_t size) : data(new uint8_t[size]), length(size) {}
+  Exact(const uint8_t* from, size_t size) : Exact(size) { std::copy_n(from, size, data.get()); }
+  operator Bytes() const { return {data.get(), length}; }
+};
+
+Exact StateLike(size_t length) {
+  Exact bytes(length);
+  for (size_t i = 0; i < length; ++i) bytes.data[i] = Next(8) == 0 ? static_cast<uint8_t>(Next(256)) : i > 40 ? bytes.data[i - 40] : 7;
+  return bytes;
+}
+
+template <class Decode>
+void Attack(const Outcome& good, size_t limit, int rounds, Decode decode) {
+  for (size_t length = 0; length < good.bytes.length(); ++length) {
+    CHECK(decode(Exact(good.bytes.data(), length)).fault == Fault::kCorrupt);
+  }
+  for (int round = 0; round < rounds; ++round) {
+    Exact mutant(good.bytes.data(), good.bytes.length());
+    for (uint32_t left = Next(4) + 1; left > 0; --left) mutant.data[Next(mutant.length)] = static_cast<uint8_t>(Next(256));
+    const Outcome outcome = decode(mutant);
+    CHECK(outcome.fault == Fault::kNone ? outcome.bytes.length() <= limit : outcome.fault != Fault::kUnavailable);
+  }
+}
+
+void TestLibrary() {
+  dwcp::Library missing("libdwcp-not-there.so.9");
+  int (*function)() = nullptr;
+  missing.Bind(function, "anything");
+  CHECK(function == nullptr && missing.problem().find("libdwcp-not-there") != std::string::npos);
+  dwcp::Library c("libc.so.6");
+  c.Bind(function, "getpid");
+  CHECK(c.problem().empty() && function() == getpid());
+  c.Bind(function, "dwcp_has_no_such_symbol");
+  CHECK(c.problem().find("dwcp_has_no_such_symbol") != std::string::npos);
+  std::puts("library: tested");
+}
+
+void TestZstd() {
+  if (!dwcp::ZstdProblem().empty()) return void(std::printf("zstd: NOT TESTED: %s\n", dwcp::ZstdProblem().c_str()));
+  const Exact source = StateLike(3000);
+  const Exact prefix = StateLike(5000);
+  for (const Bytes used : {Bytes{}, Bytes(prefix)}) {
+    const Outcome frame = dwcp::ZstdCompress(source, used, 3);
+    CHECK(frame.fault == Fault::kNone);
+    const Outcome back = dwcp::ZstdDecompress(Exact(frame.bytes.data(), frame.bytes.length()), used, 3000);
+    CHECK(back.fault == Fault::kNone && back.bytes.length() == 3000 && std::memcmp(back.bytes.data(), source.data.get(), 3000) == 0);
+    CHECK(dwcp::ZstdDecompress({frame.bytes.data(), frame.bytes.length()}, used, 2999).fault == Fault::kTooLarge);
+    Attack(frame, 3000, 4000, [&](Bytes bytes) { return dwcp::ZstdDecompress(bytes, used, 3000); });
+  }
+  // Level 19 with a wide window leaves a context past what is kept.
+  const Exact large(20 << 20);
+  CHECK(dwcp::ZstdCompress(large, prefix, 19).fault == Fault::kNone);
+  std::puts("zstd: tested");
+}
+
+void TestLz4() {
+  if (!dwcp::Lz4Problem().empty()) return void(std::printf("lz4: NOT TESTED: %s\n", dwcp::Lz4Problem().c_str()));
+  const Exact source = StateLike(3000);
+  const Exact prefix = StateLike(70000);
+  for (const Bytes used : {Bytes{}, Bytes(prefix)}) {
+    const Outcome block = dwcp::Lz4Compress(source, used);
+    CHECK(block.fault == Fault::kNone);
+    const auto decode = [&](Bytes bytes) { return dwcp::Lz4Decompress(bytes, used, 3000); };
+    const Outcome back = decode(Exact(block.bytes.data(), block.bytes.length()));
+    CHECK(back.fault == Fault::kNone && std::memcmp(back.bytes.data(), source.data.get(), 3000) == 0);
+    Attack(block, 3000, 4000, decode);
+  }
+  const Outcome nothing = dwcp::Lz4Compress({}, {});
+  CHECK(nothing.bytes.length() == 1 && dwcp::Lz4Decompress({nothing.bytes.data(), 1}, {}, 0).fault == Fault::kNone);
+  CHECK(dwcp::Lz4Decompress({nothing.bytes.data(), 1}, {}, 1 << 30).fault == Fault::kCorrupt);
+  std::puts("lz4: tested");
+}
+
+void TestHash() {
+  if (!dwcp::HashProblem().empty()) return void(std::printf("hash: NOT TESTED: %s\n", dwcp::HashProblem().c_str()));
+  const uint8_t of_nothing[] = {0x99, 0xaa, 0x06, 0xd3, 0x01, 0x47, 0x98, 0xd8, 0x60, 0x01, 0xc3, 0x24, 0x46, 0x8d, 0x49, 0x7f};
+  uint8_t digest[dwcp::kDigestBytes];
+  dwcp::Hash({}, digest);
+  CHECK(std::memcmp(digest, of_nothing, sizeof(digest)) == 0);
+  const Exact bytes = StateLike(9000);
+  Exact pages(3 * dwcp::kDigestBytes);
+  dwcp::HashPages(bytes, 4096, pages.data.get());
+  dwcp::Hash({bytes.data.get() + 8192, 808}, digest);
+  CHECK(std::memcmp(digest, pages.data.get() + 32, sizeof(digest)) == 0);
+  const std::unique_ptr<dwcp::HashStream> stream(dwcp::HashStream::Create());
+  stream->Update({});
+  stream->Update({bytes.data.get() + 8192, 808});
+  stream->Digest(digest);
+  CHECK(std::memcmp(digest, pages.data.get() + 32, sizeof(digest)) == 0);
+  std::puts("hash: tested");
+}
+
+void TestSocket() {
+  const int listener = socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address = {};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t length = sizeof(address);
+  CHECK(bind(listener, reinterpret_cast<sockaddr*>(&address), length) == 0 && listen(listener, 1) == 0);
+  getsockname(listener, reinterpret_cast<sockaddr*>(&address), &length);
+  const int client = socket(AF_INET, SOCK_STREAM, 0);
+  CHECK(connect(client, reinterpret_cast<sockaddr*>(&address), length) == 0);
+  CHECK(dwcp::SetCongestionControl(client, "reno") && dwcp::GetCongestionControl(client) == "reno");
+  CHECK(!dwcp::SetCongestionControl(client, std::string(500, 'x')));
+  CHECK(dwcp::SetMaxPacingRate(client, UINT64_MAX) && dwcp::SetNotSentLowWater(client, 1 << 17));
+  std::array<double, dwcp::kTcpInfoFields> fields;
+  CHECK(dwcp::ReadTcpInfo(client, fields) && fields[4] > 0 && !dwcp::ReadTcpInfo(-1, fields));
+  close(client);
+  close(listener);
+  std::puts("socket: tested");
+}
+
+// Kibibytes of this process in huge pages.
+long HugeKib() {
+  long total = 0;
+  char line[256];
+  std::FILE* maps = std::fopen("/proc/self/smaps", "r");
+  CHECK(maps != nullptr);
+  while (std::fgets(line, sizeof(line), maps) != nullptr) {
+    long kib = 0;
+    if (std::sscanf(line, "AnonHugePages: %ld kB", &kib) == 1) total += kib;
+  }
+  std::fclose(maps);
+  return total;
+}
+
+// Random writes, first touches and growth, with huge pages asked for or not. Half of the memory is populated before.
+void TrackPages(bool huge) {
+  constexpr size_t kPage = 4096;
+  constexpr size_t kHuge = 2 << 20;
+  constexpr size_t kMost = 16 * kHuge;
+  void* mapped = mmap(nullptr, kMost + kHuge, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  CHECK(mapped != MAP_FAILED);
+  auto* memory = reinterpret_cast<uint8_t*>((reinterpret_cast<uintptr_t>(mapped) + kHuge - 1) / kHuge * kHuge);
+  madvise(memory, kMost, huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+  size_t length = 4 * kHuge;
+  std::memset(memory, 5, length / 2);
+  const long huge_kib = HugeKib();
+  dwcp::DirtyPages pages;
+  if (!pages.Start(reinterpret_cast<uintptr_t>(memory), length)) {
+    std::printf("memory: NOT TESTED: %s\n", pages.problem().c_str());
+    munmap(mapped, kMost + kHuge);
+    return;
+  }
+  volatile uint8_t sum = 0;
+  for (int round = 0; round < 60; ++round) {
+    if (round % 5 == 4 && length < kMost) length += (Next(8) + 1) * 65536;
+    std::set<uint32_t> expected;
+    for (uint32_t left = Next(400); left > 0; --left) {
+      const size_t at = Next(static_cast<uint32_t>(length));
+      memory[at] = static_cast<uint8_t>(round + 1);
+      expected.insert(static_cast<uint32_t>(at / kPage));
+      sum = memory[Next(static_cast<uint32_t>(length))];
+    }
+    std::vector<uint32_t> written;
+    CHECK(pages.Collect(length, written));
+    CHECK(written == std::vector<uint32_t>(expected.begin(), expected.end()));
+  }
+  // More regions than one scan returns.
+  std::vector<uint32_t> written;
+  for (size_t page = 0; page < length / kPage; page += 2) memory[page * kPage] += 1;
+  CHECK(pages.Collect(length, written) && written.size() == length / kPage / 2 && written.back() == length / kPage - 2);
+  CHECK(!pages.Collect(length - kPage, written));
+  pages.Stop();
+  pages.Stop();
+  memory[0] = static_cast<uint8_t>(sum);
+  munmap(mapped, kMost + kHuge);
+  std::printf("memory: tested, huge pages %s, %ld KiB of them before\n", huge ? "asked for" : "declined", huge_kib);
+}
+
+}  // namespace
+
+int main() {
+  TestLibrary();
+  TestZstd();
+  TestLz4();
+  TestHash();
+  TestSocket();
+  TrackPages(false);
+  TrackPages(true);
+  return 0;
+}

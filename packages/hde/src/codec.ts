@@ -7,8 +7,9 @@ import { Image } from './image.js'
 import { type Kernels, loadKernels } from './kernels.js'
 import { layOut } from './layout.js'
 import { DEFAULT_DECODE_LIMITS } from './limits.js'
-import { type EncodingProfile, type Profile, PROFILES } from './profiles.js'
+import { type EncodingProfile, PROFILES, type Profile } from './profiles.js'
 
+/** @public */
 export interface CodecOptions {
   /** Asked each time an encoder is made; a transfer under way keeps its profile. @defaultValue always 'hybrid' */
   readonly profile?: () => EncodingProfile
@@ -20,9 +21,18 @@ export interface CodecOptions {
   readonly logger?: Logger
 }
 
+/**
+ * Of `CodecOptions.baselineBytes`: the images of a few small workloads.
+ *
+ * @public
+ */
 export const DEFAULT_BASELINE_BYTES: number = 1024 ** 3
 
-/** {@link StateCodec}, whose encoders tell more in `stats`. */
+/**
+ * {@link StateCodec}, whose encoders tell more in `stats`.
+ *
+ * @public
+ */
 export interface PageCodec extends StateCodec {
   encoder(options: Parameters<StateCodec['encoder']>[0]): PageEncoder
 }
@@ -42,7 +52,9 @@ export interface PageCodec extends StateCodec {
  *   console.log(frame.length, await decoder.decode(frame))
  * }
  * ```
- * @throws `ERR_HDE_LIMIT` from `encoder` and `decoder` for regions past what the format can describe.
+ * @throws `ERR_HDE_LIMIT` from `encoder` and `decoder` for regions past what the format can describe; `RangeError` for options that cannot be.
+ *
+ * @public
  */
 export function createCodec(options: CodecOptions = {}): PageCodec {
   return createCodecOn(loadKernels, options)

@@ -1,5 +1,4 @@
 import type { Digest, Encoder, StateChunk } from '@dwcp/interface'
-import type { Baselines } from './baselines.js'
 import type { PageBatch } from './classify.js'
 import { pastLimit } from './errors.js'
 import { beginFrame, FRAME_KINDS, sealFrame } from './frame.js'
@@ -28,7 +27,12 @@ export interface EncoderParts {
   readonly keep: (digest: Digest, image: Image | undefined, whole: boolean) => void
 }
 
-/** The encoder of this package: {@link Encoder}, with what it tells in `stats`. */
+/**
+ * The encoder of this package: {@link Encoder}, with what it tells in `stats`. The bytes of a chunk are borrowed until the promise
+ * settles; if they change meanwhile, either version of a page may be sent, and both sides still agree on which.
+ *
+ * @public
+ */
 export interface PageEncoder extends Encoder {
   stats(): PageEncoderStats
 }

@@ -6,6 +6,8 @@ import { DwcpError } from '@dwcp/interface'
  * - `ERR_HDE_LIMIT`: a frame, a chunk or a region passes a declared limit.
  * - `ERR_HDE_VERSION`: a frame of a format version that is not spoken here.
  * - `ERR_HDE_STATE`: an encoder or decoder that is closed, busy or broken was used.
+ *
+ * @public
  */
 export type HdeErrorCode = 'ERR_HDE_BASELINE_MISSING' | 'ERR_HDE_CORRUPT' | 'ERR_HDE_LIMIT' | 'ERR_HDE_VERSION' | 'ERR_HDE_STATE'
 

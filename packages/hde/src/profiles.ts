@@ -1,6 +1,11 @@
 import type { NetworkMode } from '@dwcp/interface'
 
-/** How much work an encoder does for each byte saved. `v1` is the plain baseline of benchmarks and of a roll-back. */
+/**
+ * How much work an encoder does for each byte saved. `v1` is the plain baseline of benchmarks and of a roll-back: whole blocks
+ * that differ from what the peer has, zstd level 3.
+ *
+ * @public
+ */
 export type EncodingProfile = NetworkMode | 'v1'
 
 export interface Profile {

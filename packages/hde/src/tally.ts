@@ -3,7 +3,11 @@ import { OUTCOME_NAMES, type Outcome } from './outcomes.js'
 import { codecName } from './packing.js'
 import type { EncodingProfile } from './profiles.js'
 
-/** What an encoder of this package tells besides {@link EncoderStats}. */
+/**
+ * What an encoder of this package tells besides {@link EncoderStats}.
+ *
+ * @public
+ */
 export interface PageEncoderStats extends EncoderStats {
   readonly profile: EncodingProfile
   /** The baseline that the frames build on. */

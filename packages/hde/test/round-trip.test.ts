@@ -2,7 +2,7 @@ import type { StateChunk } from '@dwcp/interface'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { createCodec, type EncodingProfile } from '../src/index.ts'
-import { digestOf, noise, PAGE_BYTES, pass, pagesOf, prose, range, region, store } from './support.ts'
+import { digestOf, noise, PAGE_BYTES, pagesOf, pass, prose, range, region, store } from './support.ts'
 
 const MAX_PAGES = 64
 const PROFILES: readonly EncodingProfile[] = ['datacenter', 'hybrid', 'internet', 'v1']

@@ -1,5 +1,6 @@
 import type { Address, ByteSource, Clock, Logger, ObjectReceipt, Principal } from '@dwcp/interface'
 import type { Hash } from '@dwcp/native-rdma/hash'
+import type { TcpInfo } from '@dwcp/native-rdma/socket'
 import type { Socket } from 'node:net'
 import type { IncomingTransfer } from './incoming-object.js'
 import { encodeLabelled } from './body.js'
@@ -29,7 +30,7 @@ export interface Session extends AsyncDisposable {
   readonly incoming: AsyncIterable<IncomingTransfer>
   /** @throws `ERR_AMST_REQUEST_FAILED`, `ERR_AMST_TIMEOUT`, `ERR_AMST_LIMIT`, `ERR_AMST_PEER_LOST`, or `signal.reason`. */
   request(channel: string, payload: Uint8Array, options?: RequestOptions): Promise<Uint8Array>
-  /** In order, at most once. @returns false when dropped: the queue is full or the session over. Expired ones are never sent. */
+  /** In order, at most once. @returns false when dropped: the queue is full, the session over, or it is longer than the peer takes. Expired ones are never sent. */
   notify(channel: string, payload: Uint8Array, options?: { readonly expiresAtMs?: number }): boolean
   /** Answers requests, and takes notifications (what it resolves to is then of no use), of one channel. */
   handle(channel: string, handler: ChannelHandler): Disposable
@@ -78,6 +79,7 @@ export class TcpSession implements Session {
   #watch: Disposable | undefined
   #unannounced = 0
   #streamsLost = 0
+  #serial = 0
   #pastBytes = { sent: 0, received: 0 }
 
   constructor(environment: SessionEnvironment) {
@@ -109,8 +111,9 @@ export class TcpSession implements Session {
     if (this.#state === 'over') return void socket.destroy()
     const { chunkBytes, messageBytes, metadataBytes } = this.#environment.limits
     const bounds = { chunkBytes, controlBytes: Math.max(messageBytes, metadataBytes) + 2048 }
+    this.#serial += 1
     const stream = new Stream(
-      index,
+      { index, serial: this.#serial },
       socket,
       { clock: this.#environment.clock, hash: this.#environment.hash, bounds },
       {
@@ -138,14 +141,16 @@ export class TcpSession implements Session {
 
   request(channel: string, payload: Uint8Array, options: RequestOptions = {}): Promise<Uint8Array> {
     if (this.#state !== 'open') return Promise.reject(this.#refusal())
-    this.#checkMessage(payload)
+    const limitBytes = Math.min(this.#environment.limits.messageBytes, this.#environment.allowance.messageBytes)
+    if (payload.byteLength > limitBytes) throw tooLong(payload, limitBytes)
     if (!this.#lane.hasRoom(payload.byteLength)) return Promise.reject(amstError('ERR_AMST_LIMIT', 'the queue of messages is full', { retryable: true }))
     return this.#requests.request(channel, payload, options).finally(() => this.#idle())
   }
 
   notify(channel: string, payload: Uint8Array, options: { readonly expiresAtMs?: number } = {}): boolean {
-    this.#checkMessage(payload)
-    if (this.#state !== 'open' || !this.#lane.hasRoom(payload.byteLength)) return false
+    const limitBytes = this.#environment.limits.messageBytes
+    if (payload.byteLength > limitBytes) throw tooLong(payload, limitBytes)
+    if (this.#state !== 'open' || !this.#lane.hasRoom(payload.byteLength) || payload.byteLength > this.#environment.allowance.messageBytes) return false
     this.#lane.push(FRAME.message, 0, encodeLabelled(channel, payload), options.expiresAtMs)
     this.#pump()
     return true
@@ -167,6 +172,16 @@ export class TcpSession implements Session {
       queuedBytes: this.#lane.heldBytes,
       streams,
     }
+  }
+
+  /** By stream, each under a number of its own; empty where the kernel does not tell. */
+  totals(): Map<number, TcpInfo> {
+    const totals = new Map<number, TcpInfo>()
+    for (const stream of this.#streams.values()) {
+      const info = stream.info()
+      if (info) totals.set(stream.serial, info)
+    }
+    return totals
   }
 
   close(): Promise<void> {
@@ -317,11 +332,6 @@ export class TcpSession implements Session {
     })
   }
 
-  #checkMessage(payload: Uint8Array): void {
-    const limitBytes = Math.min(this.#environment.limits.messageBytes, this.#environment.allowance.messageBytes)
-    if (payload.byteLength > limitBytes) throw new RangeError(`a message of ${payload.byteLength} bytes is past ${limitBytes}: send it as an object`)
-  }
-
   #refusal(): Error {
     return amstError('ERR_AMST_CLOSED', `the session with "${this.peer.nodeId}" is ${this.#state}`, { retryable: true })
   }
@@ -331,3 +341,6 @@ export class TcpSession implements Session {
     return this.#state === 'over'
   }
 }
+
+const tooLong = (payload: Uint8Array, limitBytes: number): RangeError =>
+  new RangeError(`a message of ${payload.byteLength} bytes is past ${limitBytes}: send it as an object`)

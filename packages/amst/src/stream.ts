@@ -22,6 +22,8 @@ export interface StreamEvents {
 /** One connection of a session, after its hello. */
 export class Stream {
   readonly index: number
+  /** Never the same twice in a session, unlike the index. */
+  readonly serial: number
   readonly #socket: Socket
   readonly #clock: Clock
   readonly #hash: Hash
@@ -36,8 +38,9 @@ export class Stream {
   #corked = false
   #damaged = 0
 
-  constructor(index: number, socket: Socket, environment: { readonly clock: Clock; readonly hash: Hash; readonly bounds: FrameBounds }, events: StreamEvents) {
-    this.index = index
+  constructor(name: { readonly index: number; readonly serial: number }, socket: Socket, environment: { readonly clock: Clock; readonly hash: Hash; readonly bounds: FrameBounds }, events: StreamEvents) {
+    this.index = name.index
+    this.serial = name.serial
     this.#socket = socket
     this.#clock = environment.clock
     this.#hash = environment.hash

@@ -21,6 +21,7 @@ export class Passage {
   readonly #onProgress: ((progress: ObjectProgress) => void) | undefined
   readonly #broken: Promise<Break>
   #break: (how: Break) => void = () => undefined
+  #how: Break | undefined
   #ackedBytes = 0
   #state: 'waiting' | 'reading' | 'ended' = 'waiting'
 
@@ -35,7 +36,8 @@ export class Passage {
 
   /** Ends both sides; only the first call counts. */
   fail(how: Break): void {
-    this.#break(how)
+    this.#how ??= how
+    this.#break(this.#how)
   }
 
   /** Hands the object to the receiver and resolves when its handler has. */
@@ -60,8 +62,11 @@ export class Passage {
         this.fail({ sender: cause, receiver: cancelled(cause) })
         return undefined
       })
-      const step = await Promise.race([next, this.#broken.then((how) => Promise.reject(how.receiver))])
-      if (step === undefined) continue
+      const step = await Promise.race([next, this.#broken])
+      // As on a real link, others have their turn between two pieces.
+      await new Promise((resolve) => setImmediate(resolve))
+      if (this.#how) throw this.#how.receiver
+      if (step === undefined || !('done' in step)) continue
       if (step.done) break
       // A copy: what the sender does with its buffer afterwards must not reach the receiver.
       const piece = step.value.slice()

@@ -1,0 +1,34 @@
+import type { PeerChange } from '@dwcp/interface'
+
+/** Pending changes for one reader of `peers()`: a slow reader costs at most one entry per peer and kind. */
+export class PeerFeed {
+  readonly #pending = new Map<string, PeerChange>()
+  #ended = false
+  #wake: () => void = () => undefined
+
+  push(change: PeerChange): void {
+    const key = `${change.kind} ${change.peer.nodeId}`
+    this.#pending.delete(key)
+    this.#pending.set(key, change)
+    this.#wake()
+  }
+
+  end(): void {
+    this.#ended = true
+    this.#wake()
+  }
+
+  async *read(): AsyncGenerator<PeerChange, void, undefined> {
+    for (;;) {
+      for (const [key, change] of this.#pending) {
+        this.#pending.delete(key)
+        yield change
+      }
+      if (this.#ended) return
+      if (this.#pending.size > 0) continue
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve
+      })
+    }
+  }
+}

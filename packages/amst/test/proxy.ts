@@ -1,0 +1,74 @@
+import { type AddressInfo, type Server, type Socket, connect, createServer } from 'node:net'
+import type { Address } from '@dwcp/interface'
+
+/** Stands between two ends, and can cut, hold or damage what passes. */
+export interface Proxy {
+  readonly address: Address
+  /** Connections that are open. */
+  readonly connections: number
+  /** Cuts what is open, and takes nobody more until healed. */
+  cut(): void
+  heal(): void
+  /** Cuts the connection that came `index`-th. */
+  cutOne(index: number): void
+  /** Nothing passes any more in either direction, and nobody is told. */
+  freeze(): void
+  close(): Promise<void>
+}
+
+export async function openProxy(target: Address, damage: (bytes: Buffer, toServer: boolean) => Buffer = (bytes) => bytes): Promise<Proxy> {
+  let pairs: { readonly client: Socket; readonly server: Socket }[] = []
+  let isCut = false
+  const proxy: Server = createServer((client) => {
+    if (isCut) return void client.destroy()
+    const server = connect(target)
+    const pair = { client, server }
+    pairs.push(pair)
+    for (const [from, to, toServer] of [[client, server, true], [server, client, false]] as const) {
+      from.on('error', () => undefined)
+      from.on('data', (bytes) => {
+        if (!to.write(damage(bytes, toServer))) {
+          from.pause()
+          to.once('drain', () => from.resume())
+        }
+      })
+      from.on('close', () => {
+        to.destroy()
+        pairs = pairs.filter((other) => other !== pair)
+      })
+    }
+  })
+  await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve))
+  const drop = (): void => {
+    for (const { client, server } of pairs) {
+      client.destroy()
+      server.destroy()
+    }
+  }
+  return {
+    address: { host: '127.0.0.1', port: (proxy.address() as AddressInfo).port },
+    get connections() {
+      return pairs.length
+    },
+    cut() {
+      isCut = true
+      drop()
+    },
+    heal() {
+      isCut = false
+    },
+    cutOne(index) {
+      pairs[index]?.client.destroy()
+    },
+    freeze() {
+      for (const { client, server } of pairs) {
+        client.removeAllListeners('data').pause()
+        server.removeAllListeners('data').pause()
+      }
+    },
+    async close() {
+      drop()
+      await new Promise((resolve) => proxy.close(resolve))
+    },
+  }
+}

@@ -85,6 +85,6 @@ export class ByteReader {
   }
 }
 
-export function isDigest(text: string): text is Digest {
+function isDigest(text: string): text is Digest {
   return text.length <= DIGEST_TEXT_LIMIT && DIGEST_TEXT.test(text)
 }

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import type { Digest, Encoder, StateChunk } from '@dwcp/interface'
 import type { PageBatch } from './classify.js'
 import { pastLimit } from './errors.js'
@@ -88,7 +89,11 @@ export class StateEncoder implements PageEncoder {
     this.#pagesEncoder ??= new PagesEncoder(kernels, this.#parts.profile, this.#image, this.#tally)
     this.#tally.rawBytes += chunk.bytes.length
     const frames: Uint8Array[] = []
-    for (const batch of batches(chunk, pageBytes)) frames.push(await this.#pagesEncoder.encode(batch, this.#sequence++))
+    for (const batch of batches(chunk, pageBytes)) {
+      // Raw and zero pages need no thread: without a turn of the loop a long chunk would hold up everything else.
+      if (frames.length > 0) await setImmediate()
+      frames.push(await this.#pagesEncoder.encode(batch, this.#sequence++))
+    }
     return frames
   }
 

@@ -6,7 +6,7 @@ import { corrupt, type HdeErrorCode, pastLimit } from './errors.js'
 import type { Kernels } from './kernels.js'
 
 /** Of docs/wire/hde.md. */
-export const FRAME_VERSION = 1
+const FRAME_VERSION = 1
 export const HASH_BYTES = 16
 
 export const FRAME_KINDS = { start: 1, pages: 2, opaque: 3, round: 4, stopped: 5, final: 6 } as const

@@ -1,5 +1,5 @@
-import type { Region } from '@dwcp/interface'
-import { pastLimit } from './errors.js'
+import { DwcpError, type Region } from '@dwcp/interface'
+import { type HdeErrorCode, pastLimit } from './errors.js'
 
 const PAGE_BYTES_MIN = 64
 /** A page must fit into a frame of the default limits, uncompressed. */
@@ -26,16 +26,20 @@ export function layOut(regions: readonly Region[]): readonly RegionShape[] {
   let firstPage = 0
   return regions.map(({ pageBytes, maxLengthBytes }) => {
     if (!Number.isSafeInteger(Math.log2(pageBytes)) || pageBytes < PAGE_BYTES_MIN || pageBytes > PAGE_BYTES_MAX) {
-      throw pastLimit('pageBytes of a region', pageBytes, PAGE_BYTES_MAX, `it must be a power of two of at least ${PAGE_BYTES_MIN}`)
+      throw badRegion(`pageBytes is ${pageBytes}: it must be a power of two from ${PAGE_BYTES_MIN} to ${PAGE_BYTES_MAX}`)
     }
     if (!Number.isSafeInteger(maxLengthBytes) || maxLengthBytes < 0) {
-      throw pastLimit('maxLengthBytes of a region', maxLengthBytes, Number.MAX_SAFE_INTEGER, 'it must be a whole number')
+      throw badRegion(`maxLengthBytes is ${maxLengthBytes}: it must be a whole number up to 2^53 - 1`)
     }
     const shape = { pageBytes, maxPages: Math.floor(maxLengthBytes / pageBytes), firstPage }
     firstPage += shape.maxPages
     if (firstPage > PAGES_MAX) throw pastLimit('the number of pages of all regions', firstPage, PAGES_MAX, 'use larger pages')
     return shape
   })
+}
+
+function badRegion(text: string): DwcpError<HdeErrorCode> {
+  return new DwcpError('ERR_HDE_LIMIT', `a region whose ${text}`)
 }
 
 /** The region that holds the page with this number, counted through; undefined where there is none. */

@@ -84,8 +84,8 @@ async function unpackBytes(
         return bytes
     }
   } catch (error) {
-    if (isDwcpError(error, 'ERR_NATIVE_UNAVAILABLE')) throw error
-    throw corrupt(`a payload that ${codecName(method)} does not decode`, {}, error)
+    const refused = isDwcpError(error, 'ERR_NATIVE_CORRUPT') || isDwcpError(error, 'ERR_NATIVE_TOO_LARGE')
+    throw refused ? corrupt(`a payload that ${codecName(method)} does not decode`, {}, error) : error
   }
 }
 

@@ -112,7 +112,7 @@ test('200,000 mutated frames: no crash, no hang, no foreign error, no wrong byte
   }
   expect(refused).toBeGreaterThan(190_000)
   // The work takes well under a millisecond; a shared machine may stop a process for much longer.
-  expect(slowestMs).toBeLessThan(2_000)
+  expect(slowestMs).toBeLessThan(5_000)
   expect(process.memoryUsage().arrayBuffers).toBeLessThan(256 * 1024 * 1024)
 })
 

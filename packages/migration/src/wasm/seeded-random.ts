@@ -19,7 +19,7 @@ export class SeededRandom {
     for (let i = 0; i < 4; i++) {
       // splitmix32, as the authors advise for filling the state.
       low = (low + 0x9e3779b9) >>> 0
-      let word = low ^ (i % 2 === 1 ? high : 0)
+      let word = low ^ (i % 2 === 1 ? Math.imul(high, 0x2c1b3c6d) : 0)
       word = Math.imul(word ^ (word >>> 16), 0x85ebca6b)
       word = Math.imul(word ^ (word >>> 13), 0xc2b2ae35)
       words[i] = (word ^ (word >>> 16)) >>> 0

@@ -73,8 +73,9 @@ export async function* exportState(source: ExportSource, control: ExportControl)
     yield { kind: 'final', digest: tree.root() }
   } finally {
     steering[Symbol.dispose]()
-    // A worker that is gone tracks nothing any more; why it is gone is reported where its end is.
-    await Promise.allSettled([thread.call('untrack', undefined), thread.call('throttle', 0)])
+    // Not awaited: commands are taken in order, and a program that never ends its slice must not hold up the error that
+    // says so. A worker that is gone tracks nothing any more; its end is reported by `finished`.
+    for (const undone of [thread.call('untrack', undefined), thread.call('throttle', 0)]) undone.catch(() => undefined)
   }
 }
 

@@ -6,7 +6,7 @@ export default defineConfig({
     coverage: {
       provider: 'v8',
       include: ['packages/*/src/**/*.ts'],
-      reporter: ['json-summary'],
+      reporter: ['json'],
       reportOnFailure: true,
       reportsDirectory: 'coverage',
     },

@@ -2,28 +2,36 @@
 // Arguments go to vitest; a run that they narrow is not measured for coverage. A run on another Node (DWCP_NODE) is not either.
 import { existsSync, rmSync } from 'node:fs'
 import { delimiter, dirname, join } from 'node:path'
-import { coverageTable, packagesBelowFloor } from './coverage.mjs'
+import { coverageByPackage, coverageTable, packagesBelowFloor } from './coverage.mjs'
+import { linesRunElsewhere } from './process-coverage.mjs'
 import { readJson, root, show, toolEnv } from './workspace.mjs'
 
 const parameters = process.argv.slice(2)
 const narrowed = parameters.some((one) => !one.startsWith('-') || /^(-t|--(testNamePattern|project|changed|shard|dir)\b)/.test(one))
 const measured = !narrowed && process.env['DWCP_NODE'] === undefined
 const reportFile = join(root, 'coverage', 'vitest.json')
-const summaryFile = join(root, 'coverage', 'coverage-summary.json')
+const coverageFile = join(root, 'coverage', 'coverage-final.json')
+// Beside coverage/, which vitest empties when it starts.
+const elsewhere = join(root, 'node_modules', '.dwcp-coverage')
 
 rmSync(reportFile, { force: true })
-rmSync(summaryFile, { force: true })
+rmSync(coverageFile, { force: true })
+rmSync(elsewhere, { recursive: true, force: true })
 // Tests that start `node` from PATH must start this one.
-const env = { ...toolEnv, PATH: [dirname(process.execPath), toolEnv.PATH].join(delimiter) }
+const env = {
+  ...toolEnv,
+  PATH: [dirname(process.execPath), toolEnv.PATH].join(delimiter),
+  ...(measured ? { DWCP_COVERAGE_DIRECTORY: elsewhere } : {}),
+}
 const vitest = join(root, 'node_modules', 'vitest', 'vitest.mjs')
 const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${reportFile}`]
 const runnerCode = show(process.execPath, [vitest, 'run', ...reporters, ...(measured ? ['--coverage'] : []), ...parameters], { env })
 
 let code = runnerCode
-if (measured && existsSync(summaryFile)) {
-  const summary = readJson(summaryFile)
-  console.log(coverageTable(summary))
-  for (const reason of packagesBelowFloor(summary)) {
+if (measured && existsSync(coverageFile)) {
+  const coverage = coverageByPackage(readJson(coverageFile), linesRunElsewhere(elsewhere))
+  console.log(coverageTable(coverage))
+  for (const reason of packagesBelowFloor(coverage)) {
     console.error(reason)
     code ||= 1
   }

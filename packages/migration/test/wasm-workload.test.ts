@@ -16,7 +16,12 @@ import { controlOf, exportAll, grantFor, move, streamOf } from './carry.ts'
 
 const MIB = 1 << 20
 const END = 0x0b
-const SPIN = assemble({ step: [0x03, 0x40, 0x0c, 0, END, ...i32Const(0), END] })
+/** Logs nothing but that it runs, and never ends its slice. */
+const SPIN = assemble({
+  types: [[0x60, 2, 0x7f, 0x7f, 0]],
+  imports: [importedFunction('dwcp', 'log', 4)],
+  step: [...i32Const(0), ...i32Const(0), 0x10, 0, 0x03, 0x40, 0x0c, 0, END, ...i32Const(0), END],
+})
 const text = (value: string): Uint8Array => new TextEncoder().encode(value)
 
 /** A client that numbers its requests. */
@@ -369,12 +374,19 @@ describe('the end', () => {
   })
 
   test('a program that never ends its slice cannot be moved, and can be closed', async () => {
-    const workload = await createWasmDriver({ stopTimeoutMs: 50 }).run({ id: 'spin', module: SPIN })
+    let onLog = (): void => undefined
+    const spinning = new Promise<void>((resolve) => {
+      onLog = resolve
+    })
+    const nothing = () => undefined
+    const logger = { debug: nothing, warn: nothing, error: nothing, info: () => onLog() }
+    const workload = await createWasmDriver({ stopTimeoutMs: 50, logger }).run({ id: 'spin', module: SPIN })
     const stop = new AbortController()
     stop.abort()
     const chunks = workload.export(controlOf(stop))[Symbol.asyncIterator]()
     await chunks.next()
     await workload.start()
+    await spinning
     expect(await codeOf(chunks.next())).toBe('ERR_WORKLOAD_UNRESPONSIVE')
     await workload.close()
     expect(await workload.finished).toEqual({ kind: 'closed' })

@@ -38,6 +38,7 @@ export class IncomingObjectState {
   readonly #chunks = new Map<number, Uint8Array>()
   #granted: number
   #toldGranted: number
+  #toldRead = 0
   #arrivedCost = 0
   #arrived = 0
   #nextRead = 0
@@ -154,9 +155,12 @@ export class IncomingObjectState {
 
   #grant(): void {
     this.#granted = Math.max(this.#granted, this.#readCost + this.#windowBytes)
-    if (this.#granted - this.#toldGranted < this.#windowBytes / 4 || this.#ending) return
+    // A reader that has caught up says so at once: a live source may wait to hear that all of it has been taken.
+    const caughtUp = this.#toldRead < this.#nextRead && !this.#chunks.has(this.#nextRead)
+    if (this.#ending || (!caughtUp && this.#granted - this.#toldGranted < this.#windowBytes / 4)) return
     this.#toldGranted = this.#granted
-    this.#events.control(FRAME.credit, this.id, encodeCredit({ received: this.#arrived, granted: this.#granted }))
+    this.#toldRead = this.#nextRead
+    this.#events.control(FRAME.credit, this.id, encodeCredit({ received: this.#nextRead, granted: this.#granted }))
   }
 
   #verify(ending: Ending, lengthBytes: number | undefined): void {

@@ -1,1 +1,18 @@
-export {}
+export { HashChainVerifier, hashChain, kv, loadWorkload, simulation, workloadPath } from '@dwcp/migration'
+export type {
+  MigrateOptions,
+  MigrationPhase,
+  MigrationProgress,
+  MigrationReport,
+  MigrationRound,
+  WasmDriverOptions,
+  WasmStats,
+  WasmWorkload,
+} from '@dwcp/migration'
+export { type ClientOptions, connectClient, type WorkloadAnswer, type WorkloadClient } from './client.js'
+export { FLAG_DEFAULTS, type FlaggedComponent, type Flags, parseFlags, rolloutBucket, usesV3 } from './flags.js'
+export type { FlagsStatus } from './flags-file.js'
+export type { LinkStatus } from './links.js'
+export { type DwcpNode, type NodeChange, type NodeOptions, startNode } from './node.js'
+export { formatAddress, parseAddress } from './peers.js'
+export type { WorkloadState, WorkloadStatus } from './workload-table.js'

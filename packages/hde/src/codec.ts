@@ -1,4 +1,4 @@
-import type { DecodeLimits, Digest, Logger, StateCodec } from '@dwcp/interface'
+import type { DecodeLimits, Digest, LinkId, Logger, StateCodec } from '@dwcp/interface'
 import { silentLogger } from '@dwcp/interface'
 import { Baselines } from './baselines.js'
 import { StateDecoder } from './decoder.js'
@@ -11,8 +11,8 @@ import { type EncodingProfile, PROFILES, type Profile } from './profiles.js'
 
 /** @public */
 export interface CodecOptions {
-  /** Asked each time an encoder is made; a transfer under way keeps its profile. @defaultValue always 'hybrid' */
-  readonly profile?: () => EncodingProfile
+  /** Asked each time an encoder is made, with its link; a transfer under way keeps its profile. @defaultValue always 'hybrid' */
+  readonly profile?: (link: LinkId | undefined) => EncodingProfile
   /** Bound of all kept baselines together; the least recently used goes first. @defaultValue 1 GiB */
   readonly baselineBytes?: number
   /** What a decoder accepts, where it is not told otherwise. @defaultValue {@link DEFAULT_DECODE_LIMITS} */
@@ -76,12 +76,12 @@ export function createCodecOn(load: () => Promise<Kernels>, options: CodecOption
     const kept = whole && image !== undefined && baselines.keep(workload, digest, image)
     if (kept) return
     const why = !whole ? 'the stream did not end well' : image === undefined ? 'this profile keeps no image' : 'past baselineBytes'
-    logger.warn({ workload, digest, why }, 'no baseline kept')
+    logger.debug({ workload, digest, why }, 'no baseline kept')
   }
   return {
     baselines: (workload) => baselines.list(workload),
-    encoder({ workload, regions, have = [] }) {
-      const chosen = profileNamed(profile())
+    encoder({ workload, regions, link, have = [] }) {
+      const chosen = profileNamed(profile(link))
       const layout = layOut(regions)
       const usable = (digest: Digest): Image | undefined => {
         const image = baselines.find(workload, digest)

@@ -25,7 +25,7 @@ export type ByteSource = Uint8Array | { readonly lengthBytes?: number; readonly 
 
 /** How far an object has come; `lengthBytes` is absent where the length is not known. */
 export interface ObjectProgress {
-  /** Bytes that the receiver has acknowledged. */
+  /** Bytes that the receiving application has taken. Told as soon as it has taken all that was sent, also while the source goes on. */
   readonly ackedBytes: number
   readonly lengthBytes?: number
 }

@@ -9,7 +9,10 @@ afterEach(() => {
   for (const asker of open.splice(0)) asker[Symbol.dispose]()
 })
 
-function pair(answer: (from: NodeId, question: unknown) => Promise<unknown>): { network: ReturnType<typeof createMemoryNetwork>; asker: Asker } {
+function pair(answer: (from: NodeId, question: unknown) => Promise<unknown>): {
+  network: ReturnType<typeof createMemoryNetwork>
+  asker: Asker
+} {
   const network = createMemoryNetwork()
   const options = { channel: 'q', clock: systemClock, resendMs: 10 }
   const asker = createAsker({ ...options, transport: network.transport('a'), answer: async () => 'a answers' })
@@ -53,7 +56,11 @@ describe('asking', () => {
 
   test('gives up after its time, saying who did not answer', async () => {
     const { asker } = pair(() => new Promise(() => undefined))
-    await expect(asker.ask('b', 1, { timeoutMs: 40 })).rejects.toMatchObject({ code: 'ERR_MIGRATION_UNANSWERED', retryable: true, details: { peer: 'b' } })
+    await expect(asker.ask('b', 1, { timeoutMs: 40 })).rejects.toMatchObject({
+      code: 'ERR_MIGRATION_UNANSWERED',
+      retryable: true,
+      details: { peer: 'b' },
+    })
   })
 
   test('ends with its signal, and when this side closes', async () => {
@@ -72,7 +79,13 @@ describe('asking', () => {
     const { network, asker } = pair(async () => 'right')
     const stranger = network.transport('c')
     const answer = asker.ask('b', 1, { timeoutMs: 1000 })
-    for (const bytes of [Uint8Array.of(0xc1), encode({ kind: 'answer', id: 7 }), encode('x'), encode({ kind: 'answer', id: 'x', body: 'wrong', more: 1 })]) stranger.send('a', 'q', bytes)
+    for (const bytes of [
+      Uint8Array.of(0xc1),
+      encode({ kind: 'answer', id: 7 }),
+      encode('x'),
+      encode({ kind: 'answer', id: 'x', body: 'wrong', more: 1 }),
+    ])
+      stranger.send('a', 'q', bytes)
     expect(await answer).toBe('right')
   })
 })

@@ -15,7 +15,15 @@ beforeEach(async () => {
 })
 afterEach(() => rm(directory, { recursive: true }))
 
-const held = (epoch: number, workload = 'w'): OwnershipRecord => ({ state: 'held', workload, lineage: 'l', epoch, refused: [], active: false, attempts: 0 })
+const held = (epoch: number, workload = 'w'): OwnershipRecord => ({
+  state: 'held',
+  workload,
+  lineage: 'l',
+  epoch,
+  refused: [],
+  active: false,
+  attempts: 0,
+})
 
 async function codeOf(promise: Promise<unknown>): Promise<string | undefined> {
   const error = await promise.then(

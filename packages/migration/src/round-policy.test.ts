@@ -5,7 +5,12 @@ const MIB = 2 ** 20
 const OPTIONS = { downtimeMs: 100, maxRounds: 30, exceedDowntime: false }
 
 /** Pre-copy of 256 MiB over a path that carries `carry`, with `dirty` changed, both in MiB/s. */
-function run(options: typeof OPTIONS, carry: number, dirty: number, rttMs = 0): { readonly last: RoundDecision; readonly rounds: number; readonly throttled: number } {
+function run(
+  options: typeof OPTIONS,
+  carry: number,
+  dirty: number,
+  rttMs = 0,
+): { readonly last: RoundDecision; readonly rounds: number; readonly throttled: number } {
   const decide = createRoundPolicy(options)
   let roundBytes = 256 * MIB
   let throttled = 0

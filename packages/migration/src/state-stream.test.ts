@@ -28,7 +28,9 @@ describe('the state stream', () => {
 
   test('refuses a frame past the limit before it holds it, and takes one at the limit', async () => {
     expect(await collect(unframed(pieces(framed(new Uint8Array(50)), []), 50))).toHaveLength(1)
-    await expect(collect(unframed(pieces(framed(new Uint8Array(51)).subarray(0, 4), []), 50))).rejects.toMatchObject({ code: 'ERR_MIGRATION_PROTOCOL' })
+    await expect(collect(unframed(pieces(framed(new Uint8Array(51)).subarray(0, 4), []), 50))).rejects.toMatchObject({
+      code: 'ERR_MIGRATION_PROTOCOL',
+    })
   })
 
   test('notices a stream that ends inside a frame, wherever', async () => {

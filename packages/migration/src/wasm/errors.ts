@@ -35,7 +35,12 @@ export const WASM_ERROR_CODES: readonly WasmErrorCode[] = [
   'ERR_WORKLOAD_UNRESPONSIVE',
 ]
 
-const RETRYABLE: ReadonlySet<WasmErrorCode> = new Set(['ERR_WORKLOAD_BUSY', 'ERR_WORKLOAD_MOVED', 'ERR_WORKLOAD_STOPPED', 'ERR_WORKLOAD_UNRESPONSIVE'])
+const RETRYABLE: ReadonlySet<WasmErrorCode> = new Set([
+  'ERR_WORKLOAD_BUSY',
+  'ERR_WORKLOAD_MOVED',
+  'ERR_WORKLOAD_STOPPED',
+  'ERR_WORKLOAD_UNRESPONSIVE',
+])
 
 /** Whether a code is retryable is a property of the code, so it is decided here and nowhere else. */
 export function wasmError(

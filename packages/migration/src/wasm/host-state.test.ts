@@ -35,7 +35,8 @@ test('a state comes back with every bit', () => {
 })
 
 test('a state that is no state, or past a bound, is refused', () => {
-  const letters = (count: number) => Array.from({ length: count }, (_, i) => ({ client: `c${i}`, sequence: 1, payload: new Uint8Array(64) }))
+  const letters = (count: number) =>
+    Array.from({ length: count }, (_, i) => ({ client: `c${i}`, sequence: 1, payload: new Uint8Array(64) }))
   const full = { ...STATE, mailbox: { arrivals: [], queue: letters(8), open: undefined, answers: letters(8) } }
   expect(decodeHostState(encodeHostState(full), LIMITS).mailbox.queue).toHaveLength(8)
   const broken: readonly (readonly [string, Uint8Array])[] = [
@@ -45,8 +46,14 @@ test('a state that is no state, or past a bound, is refused', () => {
     ['another version', encode([2])],
     ['too few fields', encode([1, true])],
     ['nine clients', encodeHostState({ ...STATE, mailbox: { ...full.mailbox, queue: letters(9) } })],
-    ['nine clients in all', encodeHostState({ ...STATE, mailbox: { ...full.mailbox, open: { client: 'z', sequence: 1, payload: new Uint8Array(0) } } })],
-    ['a long request', encodeHostState({ ...STATE, mailbox: { ...full.mailbox, queue: [{ client: 'a', sequence: 1, payload: new Uint8Array(65) }] } })],
+    [
+      'nine clients in all',
+      encodeHostState({ ...STATE, mailbox: { ...full.mailbox, open: { client: 'z', sequence: 1, payload: new Uint8Array(0) } } }),
+    ],
+    [
+      'a long request',
+      encodeHostState({ ...STATE, mailbox: { ...full.mailbox, queue: [{ client: 'a', sequence: 1, payload: new Uint8Array(65) }] } }),
+    ],
     ['one client twice', encodeHostState({ ...STATE, mailbox: { ...full.mailbox, queue: [...letters(1), ...letters(1)] } })],
     ['a memory past 4 GiB', encodeHostState({ ...STATE, memoryPages: 65_537 })],
     ['a clock that says nothing', encodeHostState({ ...STATE, nowMs: Number.NaN })],
@@ -63,15 +70,19 @@ test('a state that is no state, or past a bound, is refused', () => {
 test('no damage leads to anything but a state or a refusal', () => {
   const bytes = encodeHostState(STATE)
   fc.assert(
-    fc.property(fc.array(fc.tuple(fc.nat(bytes.length - 1), fc.nat(255)), { minLength: 1, maxLength: 4 }), fc.nat(bytes.length), (changes, length) => {
-      const damaged = bytes.slice(0, length)
-      for (const [offset, value] of changes) damaged[offset] = value
-      try {
-        expect(decodeHostState(damaged, LIMITS).inputDigest).toHaveLength(16)
-      } catch (error) {
-        expect(isDwcpError(error, 'ERR_MIGRATION_STATE_INVALID')).toBe(true)
-      }
-    }),
+    fc.property(
+      fc.array(fc.tuple(fc.nat(bytes.length - 1), fc.nat(255)), { minLength: 1, maxLength: 4 }),
+      fc.nat(bytes.length),
+      (changes, length) => {
+        const damaged = bytes.slice(0, length)
+        for (const [offset, value] of changes) damaged[offset] = value
+        try {
+          expect(decodeHostState(damaged, LIMITS).inputDigest).toHaveLength(16)
+        } catch (error) {
+          expect(isDwcpError(error, 'ERR_MIGRATION_STATE_INVALID')).toBe(true)
+        }
+      },
+    ),
     { numRuns: 5000 },
   )
 })

@@ -99,7 +99,11 @@ function letter({ client, sequence, payload }: WorkloadRequest): readonly unknow
 
 function readLetter(item: unknown, mostBytes: number): WorkloadRequest {
   const fields = new Fields(item, 'request')
-  return { client: fields.text(MOST_CLIENT_NAME_BYTES), sequence: fields.integer(Number.MAX_SAFE_INTEGER), payload: fields.bytes(0, mostBytes) }
+  return {
+    client: fields.text(MOST_CLIENT_NAME_BYTES),
+    sequence: fields.integer(Number.MAX_SAFE_INTEGER),
+    payload: fields.bytes(0, mostBytes),
+  }
 }
 
 function globalBits(value: unknown): number | bigint {
@@ -109,7 +113,8 @@ function globalBits(value: unknown): number | bigint {
 
 function randomState(words: readonly unknown[]): RandomState {
   const [a, b, c, d] = words.map((word) => (typeof word === 'bigint' ? Number(word) : word))
-  if (typeof a !== 'number' || typeof b !== 'number' || typeof c !== 'number' || typeof d !== 'number') throw invalidState('a generator without state')
+  if (typeof a !== 'number' || typeof b !== 'number' || typeof c !== 'number' || typeof d !== 'number')
+    throw invalidState('a generator without state')
   if ((a | b | c | d) === 0) throw invalidState('a generator whose state is all zero')
   return [a >>> 0, b >>> 0, c >>> 0, d >>> 0]
 }

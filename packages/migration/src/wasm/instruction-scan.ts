@@ -33,7 +33,8 @@ function scanInstruction(reader: ByteReader): number {
     instruction = PLAIN.get(opcode)
   }
   if (instruction === undefined) throw unsupported(`unknown instruction ${name} at byte ${offset}`, { opcode: name, offset })
-  if (typeof instruction === 'object') throw unsupported(`${instruction.refused} (instruction ${name} at byte ${offset})`, { opcode: name, offset })
+  if (typeof instruction === 'object')
+    throw unsupported(`${instruction.refused} (instruction ${name} at byte ${offset})`, { opcode: name, offset })
   readImmediate(reader, instruction)
   return opcode
 }

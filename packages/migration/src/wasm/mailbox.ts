@@ -74,13 +74,21 @@ export class Mailbox {
     if (waiting !== undefined && sequence < waiting) throw stale(request, waiting)
     if (waiting === sequence) return undefined
     if (waiting !== undefined) {
-      throw wasmError('ERR_WORKLOAD_BUSY', `client "${client}" still waits for request ${waiting}; ask ${sequence} after its answer`, { client, waiting })
+      throw wasmError('ERR_WORKLOAD_BUSY', `client "${client}" still waits for request ${waiting}; ask ${sequence} after its answer`, {
+        client,
+        waiting,
+      })
     }
     if (this.#waiting.size >= this.limits.maxClients) {
-      throw wasmError('ERR_WORKLOAD_BUSY', `${this.#waiting.size} clients are waiting already; ask again later`, { maxClients: this.limits.maxClients })
+      throw wasmError('ERR_WORKLOAD_BUSY', `${this.#waiting.size} clients are waiting already; ask again later`, {
+        maxClients: this.limits.maxClients,
+      })
     }
     if (request.payload.length > this.limits.maxRequestBytes) {
-      throw wasmError('ERR_WORKLOAD_LIMIT', `a request of ${request.payload.length} bytes; ${this.limits.maxRequestBytes} are allowed (maxRequestBytes)`)
+      throw wasmError(
+        'ERR_WORKLOAD_LIMIT',
+        `a request of ${request.payload.length} bytes; ${this.limits.maxRequestBytes} are allowed (maxRequestBytes)`,
+      )
     }
     this.#waiting.set(client, sequence)
     this.#arrivals.push(request)
@@ -149,5 +157,9 @@ export class Mailbox {
 }
 
 function stale({ client, sequence }: WorkloadRequest, newest: number): DwcpError<WasmErrorCode> {
-  return wasmError('ERR_WORKLOAD_STALE_REQUEST', `client "${client}" asks ${sequence} after ${newest}; its answer is no longer kept`, { client, sequence, newest })
+  return wasmError('ERR_WORKLOAD_STALE_REQUEST', `client "${client}" asks ${sequence} after ${newest}; its answer is no longer kept`, {
+    client,
+    sequence,
+    newest,
+  })
 }

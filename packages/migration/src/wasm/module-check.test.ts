@@ -1,6 +1,20 @@
 import { isDwcpError } from '@dwcp/interface'
 import { describe, expect, test } from 'vitest'
-import { assemble, exported, EXTERNREF, F32, F64, FUNCREF, I32, I64, i32Const, importedFunction, type Parts, text, V128 } from '../../test/assembler.ts'
+import {
+  assemble,
+  exported,
+  EXTERNREF,
+  F32,
+  F64,
+  FUNCREF,
+  I32,
+  I64,
+  i32Const,
+  importedFunction,
+  type Parts,
+  text,
+  V128,
+} from '../../test/assembler.ts'
 import { checkModule } from './module-check.js'
 
 const END = 0x0b
@@ -21,7 +35,16 @@ function reasonOf(module: Uint8Array, maxMemoryBytes = MIB): string {
 describe('what cannot be carried is refused, with the reason', () => {
   const refusals: readonly (readonly [name: string, parts: Parts, reason: RegExp])[] = [
     ['no memory', { memories: [] }, /no memory/],
-    ['two memories', { memories: [[0, 1], [0, 1]] }, /several memories/],
+    [
+      'two memories',
+      {
+        memories: [
+          [0, 1],
+          [0, 1],
+        ],
+      },
+      /several memories/,
+    ],
     ['a shared memory', { memories: [[3, 1, 1]] }, /shared/],
     ['a memory of 64-bit addresses', { memories: [[4, 1]] }, /64-bit/],
     ['a memory with pages of another size', { memories: [[8, 1, 0]] }, /unknown limits/],
@@ -92,11 +115,33 @@ describe('what cannot be carried is refused, with the reason', () => {
 describe('what keeps the ABI is accepted', () => {
   const accepted: readonly (readonly [name: string, parts: Parts])[] = [
     ['nothing but step', {}],
-    ['mutable numbers of all kinds', { globals: [[I32, 1, ...zero.i32], [I64, 1, ...zero.i64], [F32, 1, ...zero.f32], [F64, 1, ...zero.f64]] }],
+    [
+      'mutable numbers of all kinds',
+      {
+        globals: [
+          [I32, 1, ...zero.i32],
+          [I64, 1, ...zero.i64],
+          [F32, 1, ...zero.f32],
+          [F64, 1, ...zero.f64],
+        ],
+      },
+    ],
     ['constant globals of any kind', { globals: [[EXTERNREF, 0, 0xd0, EXTERNREF, END]] }],
     ['a table that nobody changes', { tables: [[FUNCREF, 0, 1]], elements: [[0, 0x41, 0, END, 1, 0]] }],
-    ['element segments written as expressions', { tables: [[FUNCREF, 0, 2]], elements: [[4, 0x41, 0, END, 1, 0xd2, 0, END], [5, FUNCREF, 1, 0xd0, FUNCREF, END]] }],
-    ['passive data that is never dropped', { dataCount: 1, data: [[1, 2, 7, 8]], step: [...i32Const(0), ...i32Const(0), ...i32Const(2), 0xfc, 8, 0, 0, ...i32Const(0), END] }],
+    [
+      'element segments written as expressions',
+      {
+        tables: [[FUNCREF, 0, 2]],
+        elements: [
+          [4, 0x41, 0, END, 1, 0xd2, 0, END],
+          [5, FUNCREF, 1, 0xd0, FUNCREF, END],
+        ],
+      },
+    ],
+    [
+      'passive data that is never dropped',
+      { dataCount: 1, data: [[1, 2, 7, 8]], step: [...i32Const(0), ...i32Const(0), ...i32Const(2), 0xfc, 8, 0, 0, ...i32Const(0), END] },
+    ],
     ['a tail call', { step: [0x20, 0, 0x12, 0, END] }],
     ['a custom section', { tail: [0, 3, 1, 0x61, 9] }],
   ]
@@ -104,7 +149,7 @@ describe('what keeps the ABI is accepted', () => {
     expect(checkModule(assemble(parts), MIB).initialPages).toBe(1)
   })
 
-  test('the memory may grow to the lesser of the module\'s maximum and the host\'s bound', () => {
+  test("the memory may grow to the lesser of the module's maximum and the host's bound", () => {
     expect(checkModule(assemble({ memories: [[1, 1, 5]] }), MIB).maximumPages).toBe(5)
     expect(checkModule(assemble({ memories: [[1, 1, 50]] }), MIB).maximumPages).toBe(16)
     expect(checkModule(assemble(), MIB).maximumPages).toBe(16)

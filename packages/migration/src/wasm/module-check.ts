@@ -58,9 +58,11 @@ export function checkModule(bytes: Uint8Array, maxMemoryBytes: number): CheckedM
 
 function checkImports(layout: ModuleLayout): void {
   for (const { module, name, signature } of layout.imports) {
-    if (module !== 'dwcp') throw unsupported(`it imports ${module}.${name}; only functions of module "dwcp" are offered, so that every input is recorded`)
+    if (module !== 'dwcp')
+      throw unsupported(`it imports ${module}.${name}; only functions of module "dwcp" are offered, so that every input is recorded`)
     const offered = HOST_FUNCTIONS.get(name)
-    if (offered === undefined) throw unsupported(`it imports dwcp.${name}, which does not exist; there are ${[...HOST_FUNCTIONS.keys()].join(', ')}`)
+    if (offered === undefined)
+      throw unsupported(`it imports dwcp.${name}, which does not exist; there are ${[...HOST_FUNCTIONS.keys()].join(', ')}`)
     if (offered !== signature) throw unsupported(`it imports dwcp.${name} as (${signature}); its type is (${offered})`)
   }
 }

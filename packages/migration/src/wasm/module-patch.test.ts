@@ -69,7 +69,14 @@ test('the start function does not run by itself, and can be called', () => {
 
 test('a restored memory begins all zero, and passive data is still there', () => {
   const init = [...i32Const(128), ...i32Const(0), ...i32Const(2), 0xfc, 8, 1, 0, ...i32Const(0), END]
-  const module = assemble({ dataCount: 2, data: [[0, ...i32Const(8), END, 3, 1, 2, 3], [1, 2, 8, 9]], step: init })
+  const module = assemble({
+    dataCount: 2,
+    data: [
+      [0, ...i32Const(8), END, 3, 1, 2, 3],
+      [1, 2, 8, 9],
+    ],
+    step: init,
+  })
   expect([...memoryOf(instance(module)).subarray(8, 11)]).toEqual([1, 2, 3])
   const restored = instance(module, true)
   expect(memoryOf(restored).every((byte) => byte === 0)).toBe(true)
@@ -87,34 +94,39 @@ test('the memory cannot grow past the bound', () => {
 test('sections with long counts are extended', () => {
   const functions = Array.from({ length: 200 }, () => [1, [END]] as const)
   const globals = Array.from({ length: 150 }, (_, i) => [I32, 1, ...i32Const(i), END])
-  const exports = instance(assemble({ functions, globals, exports: [exported('step', 0, 0), ...functions.map((_, i) => exported(`f${i}`, 0, i + 1))] }))
+  const exports = instance(
+    assemble({ functions, globals, exports: [exported('step', 0, 0), ...functions.map((_, i) => exported(`f${i}`, 0, i + 1))] }),
+  )
   expect(call(exports, patchedGetter(149))).toBe(149)
   expect(u32(200)).toHaveLength(2)
 })
 
 const bundled: readonly BundledWorkload[] = ['hash-chain', 'kv', 'simulation']
-test.each(bundled)('no damage to the module of %s gets past the check unless the engine accepts the patched result or refuses it cleanly', async (name) => {
-  const module = new Uint8Array(await readFile(workloadPath(name)))
-  let accepted = 0
-  let refused = 0
-  const damage = fc.array(fc.tuple(fc.nat(module.length - 1), fc.nat(255)), { minLength: 1, maxLength: 3 })
-  fc.assert(
-    fc.property(damage, (changes) => {
-      const damaged = module.slice()
-      for (const [offset, value] of changes) damaged[offset] = value
-      try {
-        const checked = checkModule(damaged, MIB)
-        const patched = patchModule(checked, { restore: true })
-        accepted++
-        // What the engine holds to be sound stays sound: the patch adds, it never breaks.
-        if (WebAssembly.validate(damaged)) expect(WebAssembly.validate(patched)).toBe(true)
-      } catch (error) {
-        if (!isDwcpError(error, 'ERR_MIGRATION_UNSUPPORTED')) throw error
-        refused++
-      }
-    }),
-    { numRuns: 3000 },
-  )
-  expect(accepted).toBeGreaterThan(0)
-  expect(refused).toBeGreaterThan(0)
-})
+test.each(bundled)(
+  'no damage to the module of %s gets past the check unless the engine accepts the patched result or refuses it cleanly',
+  async (name) => {
+    const module = new Uint8Array(await readFile(workloadPath(name)))
+    let accepted = 0
+    let refused = 0
+    const damage = fc.array(fc.tuple(fc.nat(module.length - 1), fc.nat(255)), { minLength: 1, maxLength: 3 })
+    fc.assert(
+      fc.property(damage, (changes) => {
+        const damaged = module.slice()
+        for (const [offset, value] of changes) damaged[offset] = value
+        try {
+          const checked = checkModule(damaged, MIB)
+          const patched = patchModule(checked, { restore: true })
+          accepted++
+          // What the engine holds to be sound stays sound: the patch adds, it never breaks.
+          if (WebAssembly.validate(damaged)) expect(WebAssembly.validate(patched)).toBe(true)
+        } catch (error) {
+          if (!isDwcpError(error, 'ERR_MIGRATION_UNSUPPORTED')) throw error
+          refused++
+        }
+      }),
+      { numRuns: 3000 },
+    )
+    expect(accepted).toBeGreaterThan(0)
+    expect(refused).toBeGreaterThan(0)
+  },
+)

@@ -5,7 +5,9 @@ import { SECTION, type Section } from './module-layout.js'
 const I32 = 0x7f
 const I64 = 0x7e
 const END = 0x0b
-const CONVERSION: Readonly<Record<string, { readonly through: number; readonly toBits: readonly number[]; readonly fromBits: readonly number[] }>> = {
+const CONVERSION: Readonly<
+  Record<string, { readonly through: number; readonly toBits: readonly number[]; readonly fromBits: readonly number[] }>
+> = {
   i32: { through: I32, toBits: [], fromBits: [] },
   i64: { through: I64, toBits: [], fromBits: [] },
   // Floats cross as integers: a number of JavaScript keeps no payload of a NaN.
@@ -50,7 +52,8 @@ export function patchModule(module: CheckedModule, options: { readonly restore: 
     if (section.id === SECTION.start) continue
     if (section.id === SECTION.type) sections.push(extended(section, layout.signatures.length, signatures))
     else if (section.id === SECTION.function) sections.push(extended(section, layout.functions.length, types))
-    else if (section.id === SECTION.memory) sections.push(framed(SECTION.memory, [Uint8Array.of(1, 1), leb128(module.initialPages), leb128(module.maximumPages)]))
+    else if (section.id === SECTION.memory)
+      sections.push(framed(SECTION.memory, [Uint8Array.of(1, 1), leb128(module.initialPages), leb128(module.maximumPages)]))
     else if (section.id === SECTION.export) sections.push(extended(section, layout.exports.size, exports))
     else if (section.id === SECTION.code) sections.push(extended(section, layout.functions.length, bodies))
     else if (section.id === SECTION.data && options.restore) sections.push(framed(SECTION.data, emptied(module)))

@@ -39,11 +39,13 @@ export class OpaqueAssembly {
   add(framed: Uint8Array): Uint8Array | undefined {
     if (framed.length < HEADER_BYTES) throw invalidState(`an opaque part of ${framed.length} bytes`)
     const view = new DataView(framed.buffer, framed.byteOffset, framed.byteLength)
-    if (view.getUint8(0) !== TYPES[this.#kind]) throw invalidState(`an opaque part of type ${view.getUint8(0)} where the ${this.#kind} belongs`)
+    if (view.getUint8(0) !== TYPES[this.#kind])
+      throw invalidState(`an opaque part of type ${view.getUint8(0)} where the ${this.#kind} belongs`)
     const total = view.getUint32(1)
     const part = framed.subarray(HEADER_BYTES)
     if (total > this.#maxBytes) throw invalidState(`a ${this.#kind} of ${total} bytes; ${this.#maxBytes} are allowed`)
-    if (view.getUint32(5) !== this.#received || this.#received + part.length > total) throw invalidState(`a part of the ${this.#kind} in the wrong place`)
+    if (view.getUint32(5) !== this.#received || this.#received + part.length > total)
+      throw invalidState(`a part of the ${this.#kind} in the wrong place`)
     if (part.length === 0 && total > 0) throw invalidState(`an empty part of the ${this.#kind}`)
     this.#parts.push(part.slice())
     this.#received += part.length

@@ -68,12 +68,15 @@ test('every instruction that is let through is one the engine knows, with the im
 })
 
 test('an instruction that is not in the table is refused, also where the engine knows it', () => {
-  const opcodes = [...Array(256).keys()].filter((opcode) => opcode !== 0xfc && opcode !== 0xfd && !PLAIN.has(opcode)).map((opcode) => [opcode])
+  const opcodes = [...Array(256).keys()]
+    .filter((opcode) => opcode !== 0xfc && opcode !== 0xfd && !PLAIN.has(opcode))
+    .map((opcode) => [opcode])
   for (let opcode = 0; opcode < 0x140; opcode++) {
     if (!BULK.has(opcode)) opcodes.push([0xfc, ...u32(opcode)])
     if (!SIMD.has(opcode)) opcodes.push([0xfd, ...u32(opcode)])
   }
-  for (const opcode of opcodes) expect(() => readModule(moduleOf([UNREACHABLE, ...opcode, UNREACHABLE, END]))).toThrow(/unknown instruction/)
+  for (const opcode of opcodes)
+    expect(() => readModule(moduleOf([UNREACHABLE, ...opcode, UNREACHABLE, END]))).toThrow(/unknown instruction/)
 })
 
 test('a branch table and a select with a type are read to their ends', () => {

@@ -16,7 +16,9 @@ function packageFolder(): string {
     if (existsSync(manifest) && JSON.parse(readFileSync(manifest, 'utf8')).name === PACKAGE) return folder
     const parent = dirname(folder)
     if (parent === folder) {
-      throw new Error(`the files of ${PACKAGE} are not where they were installed; if it was bundled, say where dist/wasm-worker.js is (workerFile)`)
+      throw new Error(
+        `the files of ${PACKAGE} are not where they were installed; if it was bundled, say where dist/wasm-worker.js is (workerFile)`,
+      )
     }
     folder = parent
   }

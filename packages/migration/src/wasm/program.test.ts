@@ -57,7 +57,11 @@ function script(name: BundledWorkload): readonly Slice[] {
   return Array.from({ length: 300 }, (_, n) => ({
     nowMs: n * 1.25,
     budget: 1 + (random.uint32() % 500),
-    requests: Array.from({ length: random.uint32() % 4 }, (_, i) => ({ client: `c${i}`, sequence: n, payload: requestOf(name, n + i, random) })),
+    requests: Array.from({ length: random.uint32() % 4 }, (_, i) => ({
+      client: `c${i}`,
+      sequence: n,
+      payload: requestOf(name, n + i, random),
+    })),
   }))
 }
 
@@ -122,7 +126,12 @@ test('every page of the simulation is what its verifier computes', async () => {
     return simulation.decode(answers.at(-1)?.payload ?? new Uint8Array(0))
   }
   ask(simulation.configure(options))
-  const ranges = [[0, 256], [256, 256], [512, 188], [299, 2]] as const
+  const ranges = [
+    [0, 256],
+    [256, 256],
+    [512, 188],
+    [299, 2],
+  ] as const
   for (const [from, count] of ranges) {
     const status = ask(simulation.check(from, count))
     expect(status.filled).toBe(700)
@@ -148,7 +157,10 @@ test('a start function and init run with the first slice, and never again', () =
   const add = (value: number) => [0x23, 0, ...i32Const(value), 0x6a, 0x24, 0, END]
   const module = assemble({
     globals: [[I32, 1, ...i32Const(0), END]],
-    functions: [[1, add(1)], [1, add(16)]],
+    functions: [
+      [1, add(1)],
+      [1, add(16)],
+    ],
     start: 1,
     exports: [exported('step', 0, 0), exported('init', 0, 2)],
   })
@@ -184,7 +196,12 @@ test('a state that does not fit the module is refused', async () => {
   expect(() => program.restore({ ...state, globals: [] })).toThrow(/0 globals arrived, the module has 1/)
   expect(() => program.restore({ ...state, globals: [1n] })).toThrow(/wrong width/)
   await expect(replay(module, [])).rejects.toThrow(/empty/)
-  await expect(replay(module, [{ slice: 0, nowMs: 0, budget: 1, requests: [] }, { slice: 2, nowMs: 0, budget: 1, requests: [] }])).rejects.toThrow(/from slice 0 to 2/)
+  await expect(
+    replay(module, [
+      { slice: 0, nowMs: 0, budget: 1, requests: [] },
+      { slice: 2, nowMs: 0, budget: 1, requests: [] },
+    ]),
+  ).rejects.toThrow(/from slice 0 to 2/)
 })
 
 test('a reply past the bound or outside the memory traps, a request that does not fit stays', () => {

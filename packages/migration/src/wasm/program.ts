@@ -53,7 +53,9 @@ export class Program {
     this.#seed = options.seed
     this.#random = SeededRandom.seeded(options.seed)
     try {
-      this.#instance = new engine.Instance(new engine.Module(patchModule(module, { restore: options.restoring })), { dwcp: this.#imports() })
+      this.#instance = new engine.Instance(new engine.Module(patchModule(module, { restore: options.restoring })), {
+        dwcp: this.#imports(),
+      })
     } catch (cause) {
       throw unsupported(`the engine refuses the module (${cause instanceof Error ? cause.message : String(cause)})`)
     }
@@ -106,7 +108,10 @@ export class Program {
       return this.#call('step', budget)
     })
     if (status !== 0 && status !== 1 && status !== 2) {
-      throw wasmError('ERR_WORKLOAD_TRAPPED', `step returned ${String(status)} in slice ${input.slice}; 0, 1 and 2 have a meaning`, { status, slice: input.slice })
+      throw wasmError('ERR_WORKLOAD_TRAPPED', `step returned ${String(status)} in slice ${input.slice}; 0, 1 and 2 have a meaning`, {
+        status,
+        slice: input.slice,
+      })
     }
     this.#more = status === 1
     this.#finished = status === 2
@@ -142,7 +147,8 @@ export class Program {
   /** Takes on everything but the memory's content. Throws `ERR_MIGRATION_UNSUPPORTED` where state and module do not fit. */
   restore(state: HostState): void {
     const { mutableGlobals, layout } = this.#module
-    if (state.globals.length !== mutableGlobals.length) throw unsupported(`${state.globals.length} globals arrived, the module has ${mutableGlobals.length}`)
+    if (state.globals.length !== mutableGlobals.length)
+      throw unsupported(`${state.globals.length} globals arrived, the module has ${mutableGlobals.length}`)
     for (const [position, index] of mutableGlobals.entries()) {
       const bits = state.globals[position]
       const wide = layout.globals[index]?.type === 'i64' || layout.globals[index]?.type === 'f64'
@@ -172,7 +178,8 @@ export class Program {
       receive: (pointer: number, capacityBytes: number) => this.#receive(pointer >>> 0, capacityBytes >>> 0),
       reply: (pointer: number, lengthBytes: number) => {
         const { maxReplyBytes } = this.#options.limits
-        if (lengthBytes >>> 0 > maxReplyBytes) throw new RangeError(`a reply of ${lengthBytes >>> 0} bytes; ${maxReplyBytes} are allowed (maxReplyBytes)`)
+        if (lengthBytes >>> 0 > maxReplyBytes)
+          throw new RangeError(`a reply of ${lengthBytes >>> 0} bytes; ${maxReplyBytes} are allowed (maxReplyBytes)`)
         this.#answer(this.#mailbox.reply(this.#view(pointer >>> 0, lengthBytes >>> 0).slice()))
       },
       log: (pointer: number, lengthBytes: number) => {
@@ -219,7 +226,12 @@ export class Program {
       return run()
     } catch (cause) {
       const reason = cause instanceof Error ? cause.message : String(cause)
-      throw wasmError('ERR_WORKLOAD_TRAPPED', `the program trapped in slice ${this.#slices - 1}: ${reason}`, { slice: this.#slices - 1 }, cause)
+      throw wasmError(
+        'ERR_WORKLOAD_TRAPPED',
+        `the program trapped in slice ${this.#slices - 1}: ${reason}`,
+        { slice: this.#slices - 1 },
+        cause,
+      )
     }
   }
 }

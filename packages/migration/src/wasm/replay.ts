@@ -36,7 +36,11 @@ export async function replay(
 ): Promise<ReplayReport> {
   const hash = await loadHash()
   const checked = checkModule(module, options.maxMemoryBytes ?? DEFAULT_MAX_MEMORY_BYTES)
-  const limits = { ...DEFAULT_MAILBOX_LIMITS, maxRequestBytes: Number.MAX_SAFE_INTEGER, maxClients: options.maxClients ?? DEFAULT_MAILBOX_LIMITS.maxClients }
+  const limits = {
+    ...DEFAULT_MAILBOX_LIMITS,
+    maxRequestBytes: Number.MAX_SAFE_INTEGER,
+    maxClients: options.maxClients ?? DEFAULT_MAILBOX_LIMITS.maxClients,
+  }
   const answers: Answer[] = []
   const events = { onAnswer: (answer: Answer) => answers.push(answer), onLog: () => undefined }
   let program: Program | undefined

@@ -57,14 +57,30 @@ export function createWasmDriver(options: WasmDriverOptions = {}): WasmDriver {
     kind: 'wasm',
     async run({ id, module, seed = randomBytes(6).readUIntBE(0, 6) }) {
       if (!Number.isSafeInteger(seed) || seed < 0) throw new RangeError(`seed is ${seed}; it must be an integer of at least 0`)
-      if (module.length > limits.maxModuleBytes) throw unsupported(`a module of ${module.length} bytes; ${limits.maxModuleBytes} are allowed (maxModuleBytes)`)
+      if (module.length > limits.maxModuleBytes)
+        throw unsupported(`a module of ${module.length} bytes; ${limits.maxModuleBytes} are allowed (maxModuleBytes)`)
       const own = module.slice()
       const maxMemoryBytes = checkModule(own, limits.maxMemoryBytes).maximumPages * WASM_PAGE_BYTES
       const thread = newThread(id)
       try {
-        const setup = { module: own.slice(), limits: { ...limits, maxMemoryBytes }, seed, restoring: false, recording: record !== undefined, dirtyTracking }
+        const setup = {
+          module: own.slice(),
+          limits: { ...limits, maxMemoryBytes },
+          seed,
+          restoring: false,
+          recording: record !== undefined,
+          dirtyTracking,
+        }
         await thread.call('load', setup)
-        return new WorkerWasmWorkload({ id, thread, module: own, hash: await sharedHash(), maxMemoryBytes, stopTimeoutMs: limits.stopTimeoutMs, logger })
+        return new WorkerWasmWorkload({
+          id,
+          thread,
+          module: own,
+          hash: await sharedHash(),
+          maxMemoryBytes,
+          stopTimeoutMs: limits.stopTimeoutMs,
+          logger,
+        })
       } catch (error) {
         await thread.terminate({ kind: 'closed' })
         throw error

@@ -44,22 +44,27 @@ export class WasmTarget implements WorkloadTarget {
   }
 
   async prepare(manifest: WorkloadManifest): Promise<void> {
-    if (this.#arrival !== undefined || this.#started) throw wasmError('ERR_WORKLOAD_STATE', 'this target is prepared already; use another one or discard')
+    if (this.#arrival !== undefined || this.#started)
+      throw wasmError('ERR_WORKLOAD_STATE', 'this target is prepared already; use another one or discard')
     const { maxMemoryBytes } = this.#options.limits
     if (manifest.kind !== 'wasm') throw unsupported(`its kind is "${manifest.kind}", and this driver runs "wasm"`)
-    if (manifest.version !== STATE_VERSION) throw unsupported(`its state format is version ${manifest.version}; this node knows ${STATE_VERSION}`)
+    if (manifest.version !== STATE_VERSION)
+      throw unsupported(`its state format is version ${manifest.version}; this node knows ${STATE_VERSION}`)
     for (const [name, value] of Object.entries(manifest.requires)) {
       if (name !== 'abi' || value !== ABI_VERSION) throw unsupported(`it requires ${name} ${value}; this node offers abi ${ABI_VERSION}`)
     }
     const [region, second] = manifest.regions
     if (region === undefined || second !== undefined) throw unsupported(`${manifest.regions.length} regions; a WebAssembly memory is one`)
     const { pageBytes, lengthBytes, maxLengthBytes } = region
-    const fits = Number.isSafeInteger(lengthBytes) && lengthBytes >= 0 && lengthBytes % WASM_PAGE_BYTES === 0 && lengthBytes <= maxLengthBytes
+    const fits =
+      Number.isSafeInteger(lengthBytes) && lengthBytes >= 0 && lengthBytes % WASM_PAGE_BYTES === 0 && lengthBytes <= maxLengthBytes
     if (pageBytes !== PAGE_BYTES || !fits || maxLengthBytes % WASM_PAGE_BYTES !== 0) {
       throw unsupported(`a region of ${lengthBytes} of ${maxLengthBytes} bytes in pages of ${pageBytes}`)
     }
     if (maxLengthBytes > maxMemoryBytes) {
-      throw unsupported(`its memory may grow to ${maxLengthBytes} bytes, and ${maxMemoryBytes} are allowed here (maxMemoryBytes)`, { maxMemoryBytes })
+      throw unsupported(`its memory may grow to ${maxLengthBytes} bytes, and ${maxMemoryBytes} are allowed here (maxMemoryBytes)`, {
+        maxMemoryBytes,
+      })
     }
     this.#arrival = { manifest, maxMemoryBytes: maxLengthBytes, thread: undefined, module: undefined, complete: false }
   }

@@ -105,7 +105,8 @@ export class WorkerWasmWorkload implements WasmWorkload {
 
   async *export(control: ExportControl): AsyncGenerator<StateChunk, void, undefined> {
     this.#mustBeHere()
-    if (this.#exporting !== undefined) throw wasmError('ERR_WORKLOAD_STATE', `"${this.id}" is being exported already; end that export first`)
+    if (this.#exporting !== undefined)
+      throw wasmError('ERR_WORKLOAD_STATE', `"${this.id}" is being exported already; end that export first`)
     const ending = new AbortController()
     this.#exporting = ending
     const { thread, module, hash, maxMemoryBytes } = this.#options
@@ -165,7 +166,9 @@ export class WorkerWasmWorkload implements WasmWorkload {
     const timeout = AbortSignal.timeout(stopTimeoutMs)
     const before = this.#phase
     this.#phase = 'stopping'
-    this.#serving.abort(wasmError('ERR_WORKLOAD_STOPPED', `"${this.id}" has stopped to move; ask again, here or on its new node`, { workload: this.id }))
+    this.#serving.abort(
+      wasmError('ERR_WORKLOAD_STOPPED', `"${this.id}" has stopped to move; ask again, here or on its new node`, { workload: this.id }),
+    )
     try {
       const dirty = await this.#thread.call('stop', undefined, { signal: AbortSignal.any([signal, timeout]) })
       this.#phase = 'stopped'
@@ -177,7 +180,11 @@ export class WorkerWasmWorkload implements WasmWorkload {
       if (this.#started) void this.#thread.call('run', undefined).catch(() => undefined)
       this.#serving = servingPeriod()
       this.#phase = before
-      throw wasmError('ERR_WORKLOAD_UNRESPONSIVE', `"${this.id}" has not ended its slice within ${stopTimeoutMs} ms; its step ignores the budget`, { stopTimeoutMs })
+      throw wasmError(
+        'ERR_WORKLOAD_UNRESPONSIVE',
+        `"${this.id}" has not ended its slice within ${stopTimeoutMs} ms; its step ignores the budget`,
+        { stopTimeoutMs },
+      )
     }
   }
 

@@ -61,7 +61,9 @@ export interface Command<Name extends CommandName> {
   readonly value: Commands[Name]['takes']
 }
 /** `LATER` stands for an answer that will be sent by itself. */
-export type Handlers = { readonly [Name in CommandName]: (value: Commands[Name]['takes'], id: number) => Commands[Name]['gives'] | typeof LATER }
+export type Handlers = {
+  readonly [Name in CommandName]: (value: Commands[Name]['takes'], id: number) => Commands[Name]['gives'] | typeof LATER
+}
 export const LATER: unique symbol = Symbol('later')
 
 /** An error as it crosses threads, where only plain data does. */

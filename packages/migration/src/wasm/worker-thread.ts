@@ -51,7 +51,14 @@ export class WorkerThread {
     })
     this.#worker.on('message', (message) => this.#take(message))
     this.#worker.on('error', (cause) => {
-      this.#die(wasmError('ERR_WORKLOAD_CRASHED', `the worker of "${options.workload}" died: ${cause instanceof Error ? cause.message : String(cause)}`, {}, cause))
+      this.#die(
+        wasmError(
+          'ERR_WORKLOAD_CRASHED',
+          `the worker of "${options.workload}" died: ${cause instanceof Error ? cause.message : String(cause)}`,
+          {},
+          cause,
+        ),
+      )
     })
   }
 

@@ -57,13 +57,17 @@ export class WorkerWorkload {
       const last = pages[pages.length - 1] ?? 0
       program.growTo(Math.ceil(((last + 1) * PAGE_BYTES) / WASM_PAGE_BYTES))
       const memory = new Uint8Array(program.memory.buffer)
-      for (const [index, page] of pages.entries()) memory.set(bytes.subarray(index * PAGE_BYTES, (index + 1) * PAGE_BYTES), page * PAGE_BYTES)
+      for (const [index, page] of pages.entries())
+        memory.set(bytes.subarray(index * PAGE_BYTES, (index + 1) * PAGE_BYTES), page * PAGE_BYTES)
       return undefined
     },
     restore: (state) => {
       const program = this.#there(this.#program)
       if (program.memory.buffer.byteLength > state.memoryPages * WASM_PAGE_BYTES) {
-        throw wasmError('ERR_MIGRATION_STATE_INVALID', `pages arrived beyond the memory's ${state.memoryPages} pages of 64 KiB; export it again`)
+        throw wasmError(
+          'ERR_MIGRATION_STATE_INVALID',
+          `pages arrived beyond the memory's ${state.memoryPages} pages of 64 KiB; export it again`,
+        )
       }
       program.restore(state)
       this.#loop = this.#newLoop(program, state.budget, state.sinceMs)
@@ -89,7 +93,8 @@ export class WorkerWorkload {
     copy: (pages) => {
       const memory = new Uint8Array(this.#there(this.#program).memory.buffer)
       const bytes = new Uint8Array(pages.length * PAGE_BYTES)
-      for (const [index, page] of pages.entries()) bytes.set(memory.subarray(page * PAGE_BYTES, (page + 1) * PAGE_BYTES), index * PAGE_BYTES)
+      for (const [index, page] of pages.entries())
+        bytes.set(memory.subarray(page * PAGE_BYTES, (page + 1) * PAGE_BYTES), index * PAGE_BYTES)
       return bytes
     },
     untrack: () => {

@@ -28,7 +28,12 @@ export const hashChain = {
   decode(reply: Uint8Array): HashChainStatus {
     if (reply.length !== 24) throw invalidReply('hash-chain', reply, 24)
     const view = new DataView(reply.buffer, reply.byteOffset, reply.byteLength)
-    return { links: view.getFloat64(0, true), head: view.getUint32(8, true), former: view.getUint32(12, true), nowMs: view.getFloat64(16, true) }
+    return {
+      links: view.getFloat64(0, true),
+      head: view.getUint32(8, true),
+      former: view.getUint32(12, true),
+      nowMs: view.getFloat64(16, true),
+    }
   },
 } as const
 

@@ -44,14 +44,20 @@ export const simulation = {
   decode(reply: Uint8Array): SimulationStatus {
     if (reply.length !== 32) throw invalidReply('simulation', reply, 32)
     const view = new DataView(reply.buffer, reply.byteOffset, reply.byteLength)
-    return { filled: view.getFloat64(0, true), written: view.getFloat64(8, true), checksum: view.getUint32(16, true), nowMs: view.getFloat64(24, true) }
+    return {
+      filled: view.getFloat64(0, true),
+      written: view.getFloat64(8, true),
+      checksum: view.getUint32(16, true),
+      nowMs: view.getFloat64(24, true),
+    }
   },
   /** The checksum that `check` must give after `written` writes, computed without the program. */
   expectedChecksum(options: SimulationOptions, firstPage: number, count: number, written: number): number {
     const stride = strideOf(options.changingPages)
     const inverse = inverseOf(stride, options.changingPages)
     let sum = 0
-    for (let page = firstPage; page < firstPage + count; page++) sum = mixPage(sum, page, generation(options, page, inverse, written), options)
+    for (let page = firstPage; page < firstPage + count; page++)
+      sum = mixPage(sum, page, generation(options, page, inverse, written), options)
     return sum >>> 0
   },
 } as const

@@ -1,0 +1,136 @@
+import { randomFillSync } from 'node:crypto'
+import type { AmstTransport, SessionStats } from '@dwcp/amst'
+import type { Clock, LinkSample, Logger, NetworkMode, NodeId } from '@dwcp/interface'
+import { ModeDetector } from './mode-detector.js'
+
+export interface LinkStatus {
+  readonly peer: NodeId
+  readonly up: boolean
+  readonly mode: NetworkMode
+  /** Whether the configuration said so, rather than a measurement. */
+  readonly forced: boolean
+  /** Smoothed over the last 10 samples; undefined while unmeasured. */
+  readonly rttMs?: number
+  readonly bytesPerSecond?: number
+  readonly samples: number
+  readonly security?: SessionStats['security']
+  readonly streams?: number
+}
+
+/** The links of one node and what they were measured to be. */
+export interface Links extends Disposable {
+  observe(sample: LinkSample): void
+  mode(peer: NodeId): NetworkMode
+  status(): readonly LinkStatus[]
+  /** From now on links are named as peers come: by their traffic, and by probes while there is none. */
+  follow(transport: AmstTransport): void
+}
+
+const PROBE_CHANNEL = 'probe'
+/** Long enough for a slow start to be over on a short path, short enough to bother nobody. */
+const PROBE_MS = 30
+const PROBE_FIRST_BYTES = 1 << 20
+const PROBE_MOST_BYTES = 32 << 20
+
+export function createLinks(parts: {
+  readonly forced: NetworkMode | undefined
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly onChange: (peer: NodeId) => void
+}): Links {
+  const { forced, clock, logger, onChange } = parts
+  const detectors = new Map<NodeId, ModeDetector>()
+  const up = new Set<NodeId>()
+  const closing = new AbortController()
+  let followed: AmstTransport | undefined
+  const detectorOf = (peer: NodeId): ModeDetector => {
+    const detector = detectors.get(peer) ?? new ModeDetector()
+    detectors.set(peer, detector)
+    return detector
+  }
+  const mode = (peer: NodeId): NetworkMode => forced ?? detectors.get(peer)?.mode ?? 'hybrid'
+
+  const observe = (sample: LinkSample): void => {
+    const before = mode(sample.link)
+    detectorOf(sample.link).observe(sample)
+    if (mode(sample.link) === before) return
+    logger.info({ peer: sample.link, mode: mode(sample.link), before, ...detectorOf(sample.link).measure }, 'the link changed its class')
+    onChange(sample.link)
+  }
+
+  const probe = async (transport: AmstTransport, peer: NodeId, lengthBytes: number): Promise<number> => {
+    const bytes = randomFillSync(new Uint8Array(lengthBytes))
+    const startedMs = clock.monotonicMs()
+    await transport.sendObject(peer, PROBE_CHANNEL, bytes, { class: 'scavenger', signal: closing.signal })
+    const tookMs = clock.monotonicMs() - startedMs
+    const stats = transport.sessionStats(peer)
+    const rttMs = stats?.rttMs ?? 0
+    observe({
+      link: peer,
+      timeMs: clock.monotonicMs(),
+      // The first byte and the receipt each cost half a round trip that is not the path's bandwidth.
+      deliveredBytesPerSecond: (lengthBytes * 1000) / Math.max(0.001, tookMs - rttMs),
+      rttMs,
+      minRttMs: stats?.minRttMs ?? rttMs,
+      lossRatio: stats?.retransmittedRatio ?? 0,
+      limitedBy: tookMs - rttMs >= PROBE_MS || lengthBytes >= PROBE_MOST_BYTES ? 'network' : 'sender',
+    })
+    return tookMs - rttMs
+  }
+
+  const measure = async (transport: AmstTransport, peer: NodeId): Promise<void> => {
+    if (forced !== undefined) return
+    try {
+      let lengthBytes = PROBE_FIRST_BYTES
+      while (!detectorOf(peer).decided && up.has(peer) && (transport.sessionStats(peer)?.objectsOpen ?? 0) === 0) {
+        const tookMs = await probe(transport, peer, lengthBytes)
+        if (tookMs < PROBE_MS) lengthBytes = Math.min(PROBE_MOST_BYTES, lengthBytes * 4)
+      }
+    } catch (error) {
+      // A client takes no probes, and a peer may leave: the link stays what it was.
+      logger.debug({ peer, error }, 'a probe came to nothing')
+    }
+  }
+
+  const watch = async (transport: AmstTransport): Promise<void> => {
+    for await (const change of transport.peers({ signal: closing.signal })) {
+      const peer = change.peer.nodeId
+      if (change.kind === 'path') continue
+      if (change.kind === 'down') up.delete(peer)
+      else {
+        up.add(peer)
+        void measure(transport, peer)
+      }
+      onChange(peer)
+    }
+  }
+
+  return {
+    observe,
+    mode,
+    follow(transport) {
+      followed = transport
+      const receiver = transport.receiveObject(PROBE_CHANNEL, async (_from, object) => {
+        for await (const _ of object.stream) closing.signal.throwIfAborted()
+      })
+      closing.signal.addEventListener('abort', () => receiver[Symbol.dispose](), { once: true })
+      watch(transport).catch((error: unknown) => closing.signal.aborted || logger.error({ error }, 'links are no longer followed'))
+    },
+    status: () =>
+      [...new Set([...up, ...detectors.keys()])].map((peer) => {
+        const stats = followed?.sessionStats(peer)
+        const measured = detectorOf(peer).measure
+        return {
+          peer,
+          up: up.has(peer),
+          mode: mode(peer),
+          forced: forced !== undefined,
+          samples: measured.samples,
+          ...(measured.rttMs === undefined ? {} : { rttMs: measured.rttMs }),
+          ...(measured.bytesPerSecond === undefined ? {} : { bytesPerSecond: measured.bytesPerSecond }),
+          ...(stats === undefined ? {} : { security: stats.security, streams: stats.streams.length }),
+        }
+      }),
+    [Symbol.dispose]: () => closing.abort(new Error('the node is closing')),
+  }
+}

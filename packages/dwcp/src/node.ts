@@ -1,0 +1,354 @@
+import { randomUUID } from 'node:crypto'
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type AmstTransport, connect, createTransport } from '@dwcp/amst'
+import { createCodec } from '@dwcp/hde'
+import {
+  type Address,
+  type Clock,
+  DwcpError,
+  type Logger,
+  type NetworkMode,
+  type NodeId,
+  type Ownership,
+  silentLogger,
+  systemClock,
+  type TlsCredentials,
+  type WorkloadId,
+} from '@dwcp/interface'
+import {
+  createJournalOwnership,
+  createMigrator,
+  createWasmDriver,
+  type MigrateOptions,
+  type MigrationLimits,
+  type MigrationReport,
+  type Migrator,
+  openJournal,
+  type WasmDriver,
+  type WasmDriverOptions,
+  type WasmWorkload,
+} from '@dwcp/migration'
+import { type Broadcast, createBroadcast } from './broadcast.js'
+import { createLastValueAdvisor } from './last-value-advisor.js'
+import { usesV3 } from './flags.js'
+import { type FlagsFile, type FlagsStatus, watchFlags } from './flags-file.js'
+import { createLinks, type Links, type LinkStatus } from './links.js'
+import { createPeerList, formatAddress, parseAddress, type PeerList } from './peers.js'
+import { openWorkloadPort, type WorkloadPort } from './workload-port.js'
+import { type WorkloadStatus, WorkloadTable } from './workload-table.js'
+
+export interface NodeOptions {
+  /** This node's lasting name, the same after each restart. */
+  readonly id: NodeId
+  /** Holds the ownership journal; one node each. Created where it is missing. */
+  readonly dataDirectory: string
+  /** @defaultValue 127.0.0.1 and any free port */
+  readonly listen?: { readonly host?: string; readonly port?: number }
+  /** Where peers listen, as `host:port`; others are met as they come. */
+  readonly peers?: Readonly<Record<NodeId, Address | string>>
+  /** Forces the class of every link instead of measuring it. @defaultValue 'auto' */
+  readonly mode?: NetworkMode | 'auto'
+  /** Path of the flags file (JSON), read again when it changes. */
+  readonly flags?: string
+  readonly tls?: TlsCredentials
+  /** Both ends must say so; `true` for loopback only. */
+  readonly plaintext?: boolean | 'trusted-network'
+  readonly wasm?: WasmDriverOptions
+  readonly limits?: Partial<MigrationLimits>
+  readonly clock?: Clock
+  readonly logger?: Logger
+}
+
+export type NodeChange =
+  | { readonly kind: 'workload'; readonly workload: WorkloadId }
+  | { readonly kind: 'link'; readonly peer: NodeId }
+  | { readonly kind: 'flags'; readonly status: FlagsStatus }
+
+/** One node: runs workloads, moves them to other nodes and takes theirs in. */
+export interface DwcpNode extends AsyncDisposable {
+  readonly id: NodeId
+  readonly address: Address
+  /**
+   * Runs a WebAssembly program that keeps docs/wasm-abi.md, under a name that no other workload has.
+   * @throws `ERR_MIGRATION_UNSUPPORTED`, `ERR_OWNERSHIP_EPOCH`.
+   */
+  run(module: Uint8Array, options?: { readonly id?: WorkloadId; readonly seed?: number }): Promise<WorkloadStatus>
+  /** The workload of that name, while it is on this node. */
+  workload(id: WorkloadId): WasmWorkload | undefined
+  /**
+   * Moves a workload that runs here. `to` is a peer's name or address.
+   * @throws `ERR_CORE_UNKNOWN_WORKLOAD`; otherwise as {@link Migrator.migrate}.
+   */
+  migrate(workload: WorkloadId, to: NodeId | Address, options?: MigrateOptions): Promise<MigrationReport>
+  /** Ends a workload that is here; its name is free again. */
+  end(workload: WorkloadId, reason?: string): Promise<void>
+  workloads(): readonly WorkloadStatus[]
+  links(): readonly LinkStatus[]
+  flags(): FlagsStatus
+  changes(options?: { readonly signal?: AbortSignal }): AsyncIterable<NodeChange>
+  /** Ends what runs here. A workload that must go on is migrated before. */
+  close(): Promise<void>
+}
+
+/** Parallel streams of a session: v1 always opened 16. */
+const V1_STREAMS = 16
+const V3_STREAMS = 4
+const ADDRESS_CHANNEL = 'address'
+
+/**
+ * Starts a node: opens its journal, settles what an earlier process of this node left, listens.
+ *
+ * @example
+ * ```ts
+ * import { loadWorkload, startNode } from '@dwcp/core'
+ * await using a = await startNode({ id: 'a', dataDirectory: '/tmp/dwcp-a', plaintext: true })
+ * await using b = await startNode({ id: 'b', dataDirectory: '/tmp/dwcp-b', plaintext: true })
+ * await a.run(await loadWorkload('hash-chain'), { id: 'chain' })
+ * const report = await a.migrate('chain', b.address)
+ * console.log(`paused for ${report.pausedMs.toFixed(1)} ms`)
+ * ```
+ * @throws `ERR_MIGRATION_JOURNAL_LOCKED`, `ERR_MIGRATION_JOURNAL_CORRUPT`, `ERR_CORE_FLAGS`, `ERR_AMST_PLAINTEXT_REFUSED`.
+ */
+export async function startNode(options: NodeOptions): Promise<DwcpNode> {
+  const { clock = systemClock, logger = silentLogger, id } = options
+  const owned: (Disposable | AsyncDisposable)[] = []
+  const own = <T extends Disposable | AsyncDisposable>(thing: T): T => {
+    owned.unshift(thing)
+    return thing
+  }
+  try {
+    await mkdir(options.dataDirectory, { recursive: true })
+    const changes = createBroadcast<NodeChange>()
+    const journal = own(await openJournal(join(options.dataDirectory, 'ownership')))
+    const flags = own(await watchFlags(options.flags, (status) => changes.send({ kind: 'flags', status }), logger))
+    const peers = createPeerList(options.peers)
+    const forced = options.mode === undefined || options.mode === 'auto' ? undefined : options.mode
+    const links = own(createLinks({ forced, clock, logger, onChange: (peer) => changes.send({ kind: 'link', peer }) }))
+    const advisor = createLastValueAdvisor(clock, links.observe)
+    const security = {
+      ...(options.tls ? { tls: options.tls } : {}),
+      ...(options.plaintext === undefined ? {} : { plaintext: options.plaintext }),
+    }
+    const transport = own(
+      await createTransport({
+        self: id,
+        directory: peers,
+        listen: { host: '127.0.0.1', ...options.listen },
+        streams: () => (usesV3(flags.status.flags, 'transport', id) ? V3_STREAMS : V1_STREAMS),
+        advisor,
+        clock,
+        logger,
+        ...security,
+      }),
+    )
+    const ownership = own(createJournalOwnership(id, { journal, transport, clock, logger }))
+    const table = new WorkloadTable({
+      self: id,
+      journal,
+      ownership,
+      address: (node) => peers.lookup(node)[0],
+      onChange: (workload) => changes.send({ kind: 'workload', workload }),
+    })
+    await table.settleFormerRun()
+    const codec = createCodec({
+      profile: (link) => (usesV3(flags.status.flags, 'compression', id) ? links.mode(link ?? '') : 'v1'),
+      logger,
+    })
+    const driver = createWasmDriver({ logger, ...options.wasm })
+    const migrator = own(
+      createMigrator({
+        transport,
+        codec,
+        ownership,
+        drivers: [driver],
+        onArrived: async ({ workload }) => table.add(workload),
+        advisor,
+        clock,
+        logger,
+        ...(options.limits ? { limits: options.limits } : {}),
+      }),
+    )
+    const port = own(
+      openWorkloadPort({ transport, find: (workload) => table.find(workload), whereabouts: (workload) => table.whereabouts(workload) }),
+    )
+    links.follow(transport)
+    own(exchangeAddresses(transport, peers))
+    const resolve = (address: Address): Promise<NodeId> => nameOf(address, id, security)
+    return new Node({ id, owned, changes, flags, links, peers, transport, ownership, table, driver, migrator, port, resolve })
+  } catch (error) {
+    for (const thing of owned) await dispose(thing)
+    throw error
+  }
+}
+
+interface NodeParts {
+  readonly id: NodeId
+  readonly owned: readonly (Disposable | AsyncDisposable)[]
+  readonly changes: Broadcast<NodeChange>
+  readonly flags: FlagsFile
+  readonly links: Links
+  readonly peers: PeerList
+  readonly transport: AmstTransport
+  readonly ownership: Ownership
+  readonly table: WorkloadTable
+  readonly driver: WasmDriver
+  readonly migrator: Migrator
+  readonly port: WorkloadPort
+  readonly resolve: (address: Address) => Promise<NodeId>
+}
+
+class Node implements DwcpNode {
+  readonly #parts: NodeParts
+  #closing: Promise<void> | undefined
+
+  constructor(parts: NodeParts) {
+    this.#parts = parts
+  }
+
+  get id(): NodeId {
+    return this.#parts.id
+  }
+
+  get address(): Address {
+    const { address } = this.#parts.transport
+    if (address === undefined) throw new DwcpError('ERR_CORE_CLOSED', 'this node is closed')
+    return address
+  }
+
+  async run(
+    module: Uint8Array,
+    { id = `w-${randomUUID()}`, seed }: { readonly id?: WorkloadId; readonly seed?: number } = {},
+  ): Promise<WorkloadStatus> {
+    const { driver, ownership, table } = this.#parts
+    const workload = await driver.run({ id, module, ...(seed === undefined ? {} : { seed }) })
+    try {
+      const grant = await ownership.activate(await ownership.create(id))
+      await workload.start(grant)
+      table.add(workload)
+      return table.status(id)
+    } catch (error) {
+      await workload.close()
+      throw error
+    }
+  }
+
+  workload(id: WorkloadId): WasmWorkload | undefined {
+    return this.#parts.table.find(id)
+  }
+
+  async migrate(id: WorkloadId, to: NodeId | Address, options: MigrateOptions = {}): Promise<MigrationReport> {
+    const { migrator, table, peers, resolve, port, changes } = this.#parts
+    const workload = this.#here(id)
+    let target: NodeId
+    if (typeof to === 'string' && peers.lookup(to).length > 0) target = to
+    else {
+      const address = typeof to === 'string' ? parseAddress(to) : to
+      target = await resolve(address)
+      peers.set(target, address)
+    }
+    let phase = ''
+    const onProgress: MigrateOptions['onProgress'] = (progress) => {
+      options.onProgress?.(progress)
+      if (progress.phase === phase) return
+      phase = progress.phase
+      table.setPhase(id, progress.phase)
+      changes.send({ kind: 'workload', workload: id })
+    }
+    const migration = migrator.migrate(workload, target, { ...options, onProgress })
+    // The caller may give up waiting before it is known where the workload is; the table learns it all the same.
+    void migrator.settled(id).then(() => {
+      table.settle(id)
+      port.moved(id)
+    })
+    return migration
+  }
+
+  async end(id: WorkloadId, reason = 'ended by its operator'): Promise<void> {
+    const workload = this.#here(id)
+    await this.#parts.table.end(id, reason)
+    await workload.close()
+  }
+
+  workloads(): readonly WorkloadStatus[] {
+    return this.#parts.table.statuses()
+  }
+
+  links(): readonly LinkStatus[] {
+    return this.#parts.links.status()
+  }
+
+  flags(): FlagsStatus {
+    return this.#parts.flags.status
+  }
+
+  changes(options?: { readonly signal?: AbortSignal }): AsyncIterable<NodeChange> {
+    return this.#parts.changes.listen(options)
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  async #close(): Promise<void> {
+    const { migrator, table, owned, changes } = this.#parts
+    await migrator.close()
+    await table.close()
+    for (const thing of owned) await dispose(thing)
+    changes.close()
+  }
+
+  #here(id: WorkloadId): WasmWorkload {
+    const workload = this.#parts.table.find(id)
+    if (workload !== undefined) return workload
+    const there = this.#parts.table.whereabouts(id)
+    const hint = there === undefined ? `it runs ${this.#parts.table.names().join(', ') || 'none'}` : `it is on ${there.owner}`
+    throw new DwcpError('ERR_CORE_UNKNOWN_WORKLOAD', `there is no workload ${id} on node ${this.id}: ${hint}`, {
+      details: { workload: id },
+    })
+  }
+}
+
+async function dispose(thing: Disposable | AsyncDisposable): Promise<void> {
+  if (Symbol.asyncDispose in thing) await thing[Symbol.asyncDispose]()
+  else thing[Symbol.dispose]()
+}
+
+/** Tells each peer where this node listens, so that it can be dialled back; what the configuration says of a peer wins. */
+function exchangeAddresses(transport: AmstTransport, peers: PeerList): AsyncDisposable {
+  const configured = new Set(peers.nodes())
+  const closing = new AbortController()
+  const receiver = transport.receive(ADDRESS_CHANNEL, (from, payload) => {
+    if (configured.has(from.nodeId) || payload.length > 300) return
+    try {
+      peers.set(from.nodeId, parseAddress(new TextDecoder().decode(payload)))
+    } catch {
+      // A peer that names no address cannot be dialled; nothing else changes.
+    }
+  })
+  const follow = async (): Promise<void> => {
+    for await (const change of transport.peers({ signal: closing.signal })) {
+      const { address } = transport
+      if (change.kind === 'up' && address !== undefined)
+        transport.send(change.peer.nodeId, ADDRESS_CHANNEL, new TextEncoder().encode(formatAddress(address)))
+    }
+  }
+  const following = follow().catch(() => undefined)
+  return {
+    async [Symbol.asyncDispose]() {
+      receiver[Symbol.dispose]()
+      closing.abort()
+      await following
+    },
+  }
+}
+
+async function nameOf(address: Address, self: NodeId, security: Pick<NodeOptions, 'tls' | 'plaintext'>): Promise<NodeId> {
+  await using session = await connect(address, { nodeId: self, streams: 1, ...security })
+  return session.peer.nodeId
+}

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { type Server as NetServer, type Socket, createServer } from 'node:net'
-import { type Server as TlsServer, createServer as createTlsServer } from 'node:tls'
+import { type Server as TlsServer, type TLSSocket, createServer as createTlsServer } from 'node:tls'
 import { type Address, type Clock, type Logger, type NodeId, type Principal, isDwcpError, silentLogger, systemClock } from '@dwcp/interface'
 import { type Hash, loadHash } from '@dwcp/native-rdma/hash'
 import { AsyncQueue } from './async-queue.js'
@@ -71,8 +71,9 @@ export class Listener implements Server {
     this.#security = securityFor(options, options.host ?? '127.0.0.1')
     this.#server = createServer({ noDelay: true, pauseOnConnect: true }, (socket) => this.#meet(socket))
     if (!options.tls) return
-    this.#tlsServer = createTlsServer({ ...tlsOptions(options.tls), requestCert: true, rejectUnauthorized: true, handshakeTimeout: this.#limits.handshakeTimeoutMs })
-      .on('secureConnection', (socket) => void this.#greet(socket))
+    // Not rejected by Node, which would only cut the connection: #checkCertificate does, and says so.
+    this.#tlsServer = createTlsServer({ ...tlsOptions(options.tls), requestCert: true, rejectUnauthorized: false, handshakeTimeout: this.#limits.handshakeTimeoutMs })
+      .on('secureConnection', (socket) => this.#checkCertificate(socket))
       .on('tlsClientError', (error, socket) => {
         this.#logger.debug({ error: error.message }, 'a TLS handshake broke')
         socket.destroy()
@@ -150,6 +151,14 @@ export class Listener implements Server {
       } else socket.destroy()
     })
     socket.resume()
+  }
+
+  /** Nothing of a caller's is read before its certificate is found good. */
+  #checkCertificate(socket: TLSSocket): void {
+    if (socket.authorized) return void this.#greet(socket)
+    socket.on('error', () => undefined)
+    this.#strangers.delete(remoteKey(socket))
+    this.#refuse(socket, amstError('ERR_AMST_TLS', `its authorities do not vouch for your certificate: ${messageOf(socket.authorizationError)}`))
   }
 
   async #greet(socket: Socket): Promise<void> {

@@ -160,6 +160,7 @@ export class OutgoingObject {
   }
 
   #add(body: Uint8Array): void {
+    if (this.#nextSequence > 0xffff_ffff) throw amstError('ERR_AMST_LIMIT', 'an object has at most 2^32 chunks: give larger pieces')
     const frame: Frame = { type: FRAME.chunk, id: this.id, sequence: this.#nextSequence, body }
     const chunk: Chunk = { frame, digest: this.#hash.xxh3_128(body), stream: undefined }
     this.#nextSequence += 1

@@ -5,7 +5,7 @@ import { expect, test } from 'vitest'
 import { publishable } from './workspace.mjs'
 
 const CODE = /'(ERR_[A-Z0-9]+(?:_[A-Z0-9]+)+)'/g
-const ROW = /^\|\s*`(ERR_[A-Z0-9_]+)`\s*\|\s*\S.*\|\s*\S.*\|\s*$/gm
+const ROW = /^\|[ \t]*`(ERR_[A-Z0-9_]+)`[ \t]*\|[ \t]*[^\s|].*\|[ \t]*[^\s|].*\|[ \t]*$/gm
 
 /** Seams whose codes start with the seam's name, and who implements them. */
 const SEAMS: Readonly<Record<string, readonly string[]>> = { '@dwcp/migration': ['WORKLOAD', 'OWNERSHIP'] }

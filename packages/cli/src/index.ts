@@ -1,1 +1,1 @@
-export {}
+export { parseBitRate, parseByteRate, parseBytes, parseDuration, parseRatio } from './units.js'

@@ -1,0 +1,27 @@
+import { Command } from 'commander'
+import { EXIT } from './errors.js'
+import { addNodeCommands } from './node/commands.js'
+import { addEndCommand } from './node/end-command.js'
+import { addMigrateCommand } from './node/migrate-command.js'
+import { addPsCommand } from './node/ps-command.js'
+import { addRequestCommand } from './node/request-command.js'
+
+const EXIT_CODES = `
+Exit status: ${EXIT.done} done, ${EXIT.failed} failed, ${EXIT.usage} wrong usage, ${EXIT.notHere} not possible on this host, ${EXIT.notVerified} the state is not right, ${EXIT.interrupted} interrupted.
+Errors begin with a code; the README of @dwcp/cli has cause and remedy of each.`
+
+/** Everything that `dwcp` understands. What a command needs is loaded when it runs, so that --help is quick. */
+export function createProgram(version: string): Command {
+  const program = new Command('dwcp')
+    .description('Moves running programs from one node to another, live.')
+    .version(version)
+    .showHelpAfterError('(dwcp help <command> lists its options)')
+    .addHelpText('after', EXIT_CODES)
+    .exitOverride()
+  addNodeCommands(program)
+  addMigrateCommand(program)
+  addPsCommand(program)
+  addRequestCommand(program)
+  addEndCommand(program)
+  return program
+}

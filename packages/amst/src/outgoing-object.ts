@@ -139,6 +139,7 @@ export class OutgoingObject {
     if (!digest) throw amstError('ERR_AMST_PROTOCOL', `the peer completed object ${this.id} before its end`)
     this.#ackedBytes = this.#sentBytes
     this.#progress()
+    if (this.#over) return
     this.#finish()
     this.#resolve({ lengthBytes: this.#sentBytes, digest: `xxh3-128:${Buffer.from(digest).toString('hex')}` })
   }
@@ -183,7 +184,12 @@ export class OutgoingObject {
   #progress(): void {
     if (!this.#onProgress) return
     const ackedBytes = this.#ackedBytes
-    this.#onProgress(this.#lengthBytes === undefined ? { ackedBytes } : { ackedBytes, lengthBytes: this.#lengthBytes })
+    try {
+      this.#onProgress(this.#lengthBytes === undefined ? { ackedBytes } : { ackedBytes, lengthBytes: this.#lengthBytes })
+    } catch (error) {
+      // The caller's mistake ends its object, not the session that others use.
+      this.fail(error)
+    }
   }
 
   #wrongLength(): Error {

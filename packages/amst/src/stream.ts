@@ -8,6 +8,8 @@ import { type FrameBounds, FrameReader, type ReceivedFrame } from './frame-reade
 import type { StreamStats } from './stats.js'
 
 const PONG_QUEUE_BYTES = 1_048_576
+/** Read from one stream in one turn of the loop. */
+const TURN_BYTES = 262_144
 
 export interface StreamEvents {
   readonly frame: (stream: Stream, frame: ReceivedFrame) => void
@@ -37,6 +39,7 @@ export class Stream {
   #dead = false
   #corked = false
   #damaged = 0
+  #turnBytes = 0
 
   constructor(name: { readonly index: number; readonly serial: number }, socket: Socket, environment: { readonly clock: Clock; readonly hash: Hash; readonly bounds: FrameBounds }, events: StreamEvents) {
     this.index = name.index
@@ -66,6 +69,7 @@ export class Stream {
       .on('data', (bytes) => {
         this.#heardMs = this.#clock.monotonicMs()
         this.#take(bytes)
+        this.#takeTurns(bytes.byteLength)
       })
       .on('drain', () => {
         // The peer takes what we send: that is life too, on a stream that carries nothing back.
@@ -146,6 +150,18 @@ export class Stream {
       notSentBytes: info?.notSentBytes,
       congestionControl: info && this.#descriptor !== undefined ? getCongestionControl(this.#descriptor) : undefined,
     }
+  }
+
+  /** libuv reads up to 2 MiB from one socket before it looks at the next: messages on the others must not wait for that. */
+  #takeTurns(bytes: number): void {
+    if (this.#turnBytes === 0) {
+      setImmediate(() => {
+        this.#turnBytes = 0
+        if (!this.#dead && this.#socket.isPaused()) this.#socket.resume()
+      })
+    }
+    this.#turnBytes += bytes
+    if (this.#turnBytes >= TURN_BYTES) this.#socket.pause()
   }
 
   #receive(frame: ReceivedFrame): void {

@@ -1,4 +1,4 @@
-import { type AddressInfo, type Server, type Socket, connect, createServer } from 'node:net'
+import { type Server, type Socket, connect, createServer } from 'node:net'
 import type { Address } from '@dwcp/interface'
 
 /** Stands between two ends, and can cut, hold or damage what passes. */
@@ -39,6 +39,8 @@ export async function openProxy(target: Address, damage: (bytes: Buffer, toServe
     }
   })
   await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve))
+  const bound = proxy.address()
+  if (bound === null || typeof bound === 'string') throw new TypeError('the proxy has no port')
   const drop = (): void => {
     for (const { client, server } of pairs) {
       client.destroy()
@@ -46,7 +48,7 @@ export async function openProxy(target: Address, damage: (bytes: Buffer, toServe
     }
   }
   return {
-    address: { host: '127.0.0.1', port: (proxy.address() as AddressInfo).port },
+    address: { host: '127.0.0.1', port: bound.port },
     get connections() {
       return pairs.length
     },

@@ -71,6 +71,60 @@ describe.each(Object.keys(securities))('a session over %s', (security) => {
     await expect(a.request('nobody', new Uint8Array(0))).rejects.toMatchObject({ code: 'ERR_AMST_REQUEST_FAILED', details: { peerCode: 'ERR_AMST_NO_HANDLER' } })
   })
 
+  test('reports progress, and a callback that throws ends its object only', async () => {
+    const { a, b } = await pair(security)
+    b.handle('echo', async (payload) => payload)
+    const seen: number[] = []
+    const sending = a.send(randomBytes(9_000_000), { onProgress: ({ ackedBytes }) => void seen.push(ackedBytes) })
+    const transfer = await first(b)
+    await bytesOf(transfer)
+    transfer.complete()
+    await sending
+    expect(seen.length).toBeGreaterThan(1)
+    expect(seen.at(-1)).toBe(9_000_000)
+    const mistake = new Error('a mistake')
+    const broken = a.send(randomBytes(9_000_000), {
+      onProgress: () => {
+        throw mistake
+      },
+    })
+    const ended = expect(broken).rejects.toBe(mistake)
+    const other = await bytesOf(await first(b)).catch((error: unknown) => error)
+    await ended
+    expect(other).toMatchObject({ code: 'ERR_AMST_CANCELLED' })
+    expect([...(await a.request('echo', Uint8Array.of(3)))]).toEqual([3])
+  })
+
+  test('rejects an object with the receiver’s code, and a request with its timeout or signal', async () => {
+    const { a, b } = await pair(security)
+    const sending = a.send(randomBytes(100)).catch((error: unknown) => error)
+    const transfer = await first(b)
+    expect(() => transfer.complete()).toThrow(expect.objectContaining({ code: 'ERR_AMST_INCOMPLETE' }))
+    transfer.reject(Object.assign(new Error('no space'), { code: 'ENOSPC' }))
+    expect(await sending).toMatchObject({ code: 'ERR_AMST_REJECTED', details: { peerCode: 'ENOSPC' }, message: expect.stringContaining('no space') })
+    b.handle('never', () => new Promise(() => undefined))
+    b.handle('throws', () => Promise.reject(Object.assign(new Error('not now'), { code: 'ERR_APP_BUSY' })))
+    await expect(a.request('never', new Uint8Array(0), { timeoutMs: 20 })).rejects.toMatchObject({ code: 'ERR_AMST_TIMEOUT' })
+    const stop = new AbortController()
+    const waiting = a.request('never', new Uint8Array(0), { signal: stop.signal })
+    stop.abort(new Error('enough'))
+    await expect(waiting).rejects.toThrow('enough')
+    await expect(a.request('throws', new Uint8Array(0))).rejects.toMatchObject({ code: 'ERR_AMST_REQUEST_FAILED', details: { peerCode: 'ERR_APP_BUSY' } })
+    expect(() => a.request('never', new Uint8Array(1_048_577))).toThrow(RangeError)
+  })
+
+  test('takes as many objects at once as the peer allows, and one more is refused here', async () => {
+    const { a, b } = await pair(security, { limits: { openObjects: 3 } })
+    const sending = [1, 2, 3].map((n) => a.send(Uint8Array.of(n)))
+    await expect(a.send(Uint8Array.of(4))).rejects.toMatchObject({ code: 'ERR_AMST_LIMIT', retryable: true })
+    for (const _each of sending) {
+      const transfer = await first(b)
+      await bytesOf(transfer)
+      transfer.complete()
+    }
+    expect((await Promise.all(sending)).map((receipt) => receipt.lengthBytes)).toEqual([1, 1, 1])
+  })
+
   test('ends on both sides after close(), without an error', async () => {
     const { a, b } = await pair(security)
     await a.close()

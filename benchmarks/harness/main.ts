@@ -12,6 +12,7 @@ import type { Suite } from './suite.js'
 const SUITES: Readonly<Record<string, () => Promise<{ readonly suite: Suite }>>> = {
   encoding: () => import('../suites/encoding.js'),
   transport: () => import('../suites/transport.js'),
+  migration: () => import('../suites/migration.js'),
 }
 
 const USAGE = `pnpm bench [SUITE…] [options]   runs suites (all of them where none is named) and prints their tables
@@ -32,7 +33,12 @@ const options = {
   help: { type: 'boolean', default: false },
 } as const
 
-process.exitCode = await main(process.argv.slice(2))
+try {
+  process.exitCode = await main(process.argv.slice(2))
+} catch (error) {
+  console.error(error)
+  process.exitCode = 1
+}
 
 async function main(argv: readonly string[]): Promise<number> {
   const { values, positionals } = parseArgs({ args: argv.filter((word) => word !== '--'), options, allowPositionals: true })

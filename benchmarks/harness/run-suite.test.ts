@@ -100,6 +100,22 @@ test('a run with a wrong result gives no result at all, and the case is still cl
   expect(order).toEqual(['ours', 'closed'])
 })
 
+test('a run that never ends is given up, and the case is closed', async () => {
+  const order: string[] = []
+  const suite = suiteOf([seconds], {}, order)
+  const [subject] = await suite.cases({ short: true, note: () => undefined })
+  if (subject === undefined) throw new TypeError('no case')
+  const open: Case['open'] = async (context) => {
+    const contenders: Contender[] = [{ name: 'ours', ours: true, run: () => new Promise(() => undefined) }]
+    return { ...(await subject.open(context)), contenders }
+  }
+  const stuck: Suite = { ...suite, cases: async () => [{ ...subject, open }] }
+  await expect(runSuite(stuck, { short: true, command: 'test', runTimeoutMs: 5, onProgress: () => undefined })).rejects.toThrow(
+    'the run of ours went wrong',
+  )
+  expect(order).toEqual(['closed'])
+})
+
 test('the short form runs each contender once and says that it was short', async () => {
   const result = await run(suiteOf([seconds], { ours: [{ time: 1 }], peer: [{ time: 2 }] }), true)
   expect(result.short).toBe(true)

@@ -23,8 +23,12 @@ export interface RunOptions {
   readonly command: string
   /** Overrides every case's own number. */
   readonly runs?: number
+  /** Longest that one run of one contender may take before the suite is given up. @defaultValue 180,000 */
+  readonly runTimeoutMs?: number
   readonly onProgress: (text: string) => void
 }
+
+const RUN_TIMEOUT_MS = 180_000
 
 /** Runs every case of the suite, the contenders of each in turn (A B A B …), so that what changes on the machine meets all of them. */
 export async function runSuite(suite: Suite, options: RunOptions): Promise<SuiteResult> {
@@ -67,18 +71,24 @@ async function interleave(subject: Case, contenders: readonly Contender[], optio
   for (let round = -warmups; round < runs; round++) {
     for (const { contender, measurements } of measured) {
       options.onProgress(`${subject.name}: ${contender.name}, ${round < 0 ? 'warm-up' : `run ${round + 1} of ${runs}`}`)
-      const measurement = await attempt(subject, contender)
+      const measurement = await attempt(subject, contender, options.runTimeoutMs ?? RUN_TIMEOUT_MS)
       if (round >= 0) measurements.push(measurement)
     }
   }
   return measured
 }
 
-async function attempt(subject: Case, contender: Contender): Promise<Measurement> {
+async function attempt(subject: Case, contender: Contender, timeoutMs: number): Promise<Measurement> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new Error(`not done after ${timeoutMs} ms`)), timeoutMs)
+  })
   try {
-    return await contender.run()
+    return await Promise.race([contender.run(), late])
   } catch (cause) {
     throw new Error(`${subject.name}: the run of ${contender.name} went wrong, so this suite has no result`, { cause })
+  } finally {
+    clearTimeout(timer)
   }
 }
 

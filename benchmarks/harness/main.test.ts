@@ -1,0 +1,51 @@
+import { execFile } from 'node:child_process'
+import { readFile } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { expect, test } from 'vitest'
+import { withTables } from './report.ts'
+import { keptResults } from './results.ts'
+
+const main = fileURLToPath(new URL('../dist/harness/main.js', import.meta.url))
+const bench = (...args: string[]): Promise<{ stdout: string; stderr: string }> =>
+  promisify(execFile)(process.execPath, [main, ...args], { maxBuffer: 2 ** 24 })
+
+test('the suites are listed with their purpose', async () => {
+  const { stdout } = await bench('--list')
+  for (const name of ['encoding', 'transport', 'migration']) expect(stdout).toMatch(new RegExp(`^${name} +[A-Z].+\\.$`, 'm'))
+})
+
+test('an unknown suite and a wrong number are refused', async () => {
+  await expect(bench('speed')).rejects.toMatchObject({ code: 1, stderr: expect.stringContaining('no suite speed; there are: encoding') })
+  await expect(bench('encoding', '--runs', '0')).rejects.toMatchObject({ code: 1, stderr: expect.stringContaining('--runs is 0') })
+})
+
+test('a short run prints rows, machine and data as JSON and keeps no result', async () => {
+  const before = await keptResults()
+  const { stdout } = await bench('encoding', '--short', '--json', '-')
+  const results: unknown = JSON.parse(stdout)
+  expect(results).toMatchObject([
+    {
+      suite: 'encoding',
+      short: true,
+      machine: { node: process.version, cores: expect.any(Number) },
+      data: { 'second version, synthetic': { bytes: 8 * 2 ** 20, seed: 7, entropyBitsPerByte: expect.any(Number) } },
+      rows: expect.arrayContaining([
+        expect.objectContaining({
+          suite: 'encoding',
+          case: 'second version, synthetic, hybrid',
+          metric: 'wire bytes',
+          unit: 'B',
+          peer: 'v1',
+          limit: 0.42,
+        }),
+      ]),
+    },
+  ])
+  expect(await keptResults()).toEqual(before)
+})
+
+test('docs/benchmarks.md holds the tables of the kept results, unedited', async () => {
+  const document = await readFile(new URL('../../docs/benchmarks.md', import.meta.url), 'utf8')
+  expect(withTables(document, await keptResults())).toBe(document)
+})

@@ -1,6 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import type { Address } from '@dwcp/interface'
 import { build } from 'tsup'
@@ -12,8 +12,10 @@ let folder = ''
 
 beforeAll(async () => {
   folder = await mkdtemp(`${here}node_modules/.amst-test-`)
+  const [, example = ''] = /```ts\n([^]*?)```/.exec(await readFile(`${here}README.md`, 'utf8')) ?? []
+  await writeFile(`${folder}/example.ts`, example)
   await build({
-    entry: { child: `${here}test/child.ts` },
+    entry: { child: `${here}test/child.ts`, example: `${folder}/example.ts` },
     config: false,
     format: 'esm',
     outDir: folder,
@@ -44,6 +46,14 @@ async function addressOf(child: ChildProcess): Promise<Address> {
 async function* endless(): AsyncGenerator<Uint8Array> {
   for (;;) yield new Uint8Array(1_000_000)
 }
+
+test('the example of the README runs', async () => {
+  const child = fork(`${folder}/example.mjs`, { execArgv: [], silent: true })
+  const output: Buffer[] = []
+  child.stdout?.on('data', (bytes) => output.push(bytes))
+  expect(await once(child, 'close')).toEqual([0, null])
+  expect(Buffer.concat(output).toString()).toMatch(/^disk 12\n\{\s+lengthBytes: 12,\s+digest: 'xxh3-128:[0-9a-f]{32}'\s+\}\n$/)
+})
 
 test('a receiver killed in the middle of an object is a typed error for its sender', async () => {
   const child = start('serve')

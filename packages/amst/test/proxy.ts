@@ -11,7 +11,7 @@ export interface Proxy {
   heal(): void
   /** Cuts the connection that came `index`-th. */
   cutOne(index: number): void
-  /** Nothing passes any more in either direction, and nobody is told. */
+  /** Nothing passes any more in either direction, on old connections and new, and nobody is told. */
   freeze(): void
   close(): Promise<void>
 }
@@ -19,13 +19,15 @@ export interface Proxy {
 export async function openProxy(target: Address, damage: (bytes: Buffer, toServer: boolean) => Buffer = (bytes) => bytes): Promise<Proxy> {
   let pairs: { readonly client: Socket; readonly server: Socket }[] = []
   let isCut = false
+  let isFrozen = false
   const proxy: Server = createServer((client) => {
     if (isCut) return void client.destroy()
     const server = connect(target)
+    for (const socket of [client, server]) socket.on('error', () => undefined)
     const pair = { client, server }
     pairs.push(pair)
+    if (isFrozen) return
     for (const [from, to, toServer] of [[client, server, true], [server, client, false]] as const) {
-      from.on('error', () => undefined)
       from.on('data', (bytes) => {
         if (!to.write(damage(bytes, toServer))) {
           from.pause()
@@ -63,6 +65,7 @@ export async function openProxy(target: Address, damage: (bytes: Buffer, toServe
       pairs[index]?.client.destroy()
     },
     freeze() {
+      isFrozen = true
       for (const { client, server } of pairs) {
         client.removeAllListeners('data').pause()
         server.removeAllListeners('data').pause()

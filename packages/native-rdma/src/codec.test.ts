@@ -5,7 +5,8 @@ import { lz4Codecs, seeded, stateLike, zstdCodecs } from '../test/implementation
 import { codecBackend, lz4Compress, lz4Decompress, type NativeErrorCode, zstdCompress, zstdDecompress } from './index.ts'
 
 const NO_BYTES = new Uint8Array()
-const encoder = zstdCodecs.find((codec) => codec.backend.canEncode)
+const encoders = zstdCodecs.filter((codec) => codec.backend.canEncode)
+const [encoder] = encoders
 
 // Made by libzstd 1.5.4, level 3: `content` with `prefix`; a stream that declares no size; a frame with a checksum.
 const prefix = Uint8Array.from({ length: 1500 }, (_, at) => at * at * 7 + (at >> 3))
@@ -52,21 +53,28 @@ describe.each(zstdCodecs)('zstd by $backend.kind', (zstd) => {
     expect(Buffer.from(await zstd.decompress(checkedFrame, 1 << 20, NO_BYTES)).toString()).toBe(checked)
   })
 
-  test('decodes what any encoder here makes to the same bytes', async () => {
-    if (encoder === undefined) return expect(zstd.backend.canEncode).toBe(false)
+  test('decodes what each encoder here makes to the same bytes', async () => {
     const next = seeded(7)
-    for (const length of [0, 1, 100, 4096, 131_072, 131_073, 700_000]) {
-      const source = stateLike(length, next)
-      const frame = await encoder.compress(source, 3, NO_BYTES)
-      expect(Buffer.from(await zstd.decompress(frame, length, NO_BYTES)).equals(source)).toBe(true)
-      for (const prefixLength of [1, 4096, 300_000]) {
-        const old = stateLike(prefixLength, next)
-        const changed = Uint8Array.from(source)
-        changed.set(old.subarray(0, length >> 1))
-        const delta = await encoder.compress(changed, 1, old)
-        expect(Buffer.from(await zstd.decompress(delta, length, old)).equals(changed)).toBe(true)
+    for (const { compress } of encoders) {
+      for (const length of [0, 1, 100, 4096, 131_072, 131_073, 700_000]) {
+        const source = stateLike(length, next)
+        const frame = await compress(source, 3, NO_BYTES)
+        expect(Buffer.from(await zstd.decompress(frame, length, NO_BYTES)).equals(source)).toBe(true)
+        for (const prefixLength of [1, 4096, 300_000]) {
+          const old = stateLike(prefixLength, next)
+          const changed = Uint8Array.from(source)
+          changed.set(old.subarray(0, length >> 1))
+          const delta = await compress(changed, 1, old)
+          expect(Buffer.from(await zstd.decompress(delta, length, old)).equals(changed)).toBe(true)
+        }
       }
     }
+  })
+
+  test('says so where it cannot encode', async () => {
+    const work = zstd.compress(content, 3, NO_BYTES)
+    if (zstd.backend.canEncode) return expect((await work).length).toBeLessThan(content.length)
+    await expect(work).rejects.toThrow(code('ERR_NATIVE_UNAVAILABLE'))
   })
 
   test('takes a prefix that begins like a trained dictionary as plain content', async () => {

@@ -10,11 +10,12 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '..')
 export const WORKLOADS = { 'hash-chain': 'stub', kv: 'incremental', simulation: 'minimal' }
 
 export async function compileWorkload(entry, runtime, outFile) {
-  const { error, stderr } = await asc.main(
+  let text = ''
+  const { error } = await asc.main(
     [entry, '--outFile', outFile, '-O3', '--runtime', runtime, '--use', 'abort=assembly/dwcp/abort', '--baseDir', root],
-    {},
+    { stderr: { write: (chunk) => (text += chunk) } },
   )
-  if (error) throw new Error(`${entry}: ${stderr.toString()}`)
+  if (error) throw new Error(`${entry}: ${text}`)
 }
 
 export async function buildWorkloads() {

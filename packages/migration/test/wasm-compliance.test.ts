@@ -1,4 +1,4 @@
-import { workloadCompliance, type WorkloadLab } from '@dwcp/compliance'
+import { type WorkloadLab, workloadCompliance } from '@dwcp/compliance'
 import { createWasmDriver, kv, loadWorkload, type WasmWorkload } from '../src/index.ts'
 
 /** A key-value server into which each `work` puts one more key. */

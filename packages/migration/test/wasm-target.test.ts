@@ -36,7 +36,8 @@ const pages = (numbers: readonly number[], lengthBytes = numbers.length * 4096, 
   pages: Uint32Array.from(numbers),
   bytes: new Uint8Array(lengthBytes),
 })
-const opaqueAt = (which: 'module' | 'host') => chunks.findIndex((chunk) => chunk.kind === 'opaque' && chunk.bytes[0] === (which === 'module' ? 1 : 2))
+const opaqueAt = (which: 'module' | 'host') =>
+  chunks.findIndex((chunk) => chunk.kind === 'opaque' && chunk.bytes[0] === (which === 'module' ? 1 : 2))
 
 describe('prepare refuses, with the reason', () => {
   test.each<readonly [string, Partial<WorkloadManifest>, RegExp]>([
@@ -45,11 +46,24 @@ describe('prepare refuses, with the reason', () => {
     ['what this node does not offer', { requires: { abi: '1', gpu: 'yes' } }, /gpu yes/],
     ['another ABI', { requires: { abi: '2' } }, /abi 2/],
     ['no region', { regions: [] }, /0 regions/],
-    ['two regions', { regions: [{ pageBytes: 4096, lengthBytes: 0, maxLengthBytes: 0 }, { pageBytes: 4096, lengthBytes: 0, maxLengthBytes: 0 }] }, /2 regions/],
+    [
+      'two regions',
+      {
+        regions: [
+          { pageBytes: 4096, lengthBytes: 0, maxLengthBytes: 0 },
+          { pageBytes: 4096, lengthBytes: 0, maxLengthBytes: 0 },
+        ],
+      },
+      /2 regions/,
+    ],
     ['pages of another size', { regions: [{ pageBytes: 65_536, lengthBytes: 65_536, maxLengthBytes: 65_536 }] }, /pages of 65536/],
     ['a length that is no multiple', { regions: [{ pageBytes: 4096, lengthBytes: 4096, maxLengthBytes: 65_536 }] }, /4096 of 65536/],
     ['a length past its bound', { regions: [{ pageBytes: 4096, lengthBytes: 131_072, maxLengthBytes: 65_536 }] }, /131072 of 65536/],
-    ['a memory past the bound of this node', { regions: [{ pageBytes: 4096, lengthBytes: 65_536, maxLengthBytes: 64 * MIB + 65_536 }] }, /maxMemoryBytes/],
+    [
+      'a memory past the bound of this node',
+      { regions: [{ pageBytes: 4096, lengthBytes: 65_536, maxLengthBytes: 64 * MIB + 65_536 }] },
+      /maxMemoryBytes/,
+    ],
   ])('%s', async (_, change, reason) => {
     const refused = driver.target().prepare({ ...manifest, ...change })
     await expect(refused).rejects.toMatchObject({ code: 'ERR_MIGRATION_UNSUPPORTED', message: expect.stringMatching(reason) })
@@ -68,7 +82,11 @@ describe('import refuses what is not a whole state', () => {
     ['a page past the memory of the state', () => [...chunks.slice(0, 1), pages([1000]), ...chunks.slice(1)], /beyond the memory/],
     ['host state before the stop', () => chunks.filter(({ kind }) => kind !== 'stopped'), /before the stop/],
     ['pages after the host state', () => chunks.toSpliced(opaqueAt('host') + 1, 0, pages([0])), /after the host state/],
-    ['a second host state', () => chunks.toSpliced(opaqueAt('host') + 1, 0, ...chunks.slice(opaqueAt('host'), opaqueAt('host') + 1)), /second host state/],
+    [
+      'a second host state',
+      () => chunks.toSpliced(opaqueAt('host') + 1, 0, ...chunks.slice(opaqueAt('host'), opaqueAt('host') + 1)),
+      /second host state/,
+    ],
     ['no host state', () => chunks.toSpliced(opaqueAt('host'), 1), /end comes before the host state/],
     ['no end', () => chunks.slice(0, -1), /ends early/],
     ['something after the end', () => [...chunks, pages([0])], /after the end/],
@@ -89,7 +107,9 @@ describe('import refuses what is not a whole state', () => {
   test('a bit that was flipped on the way shows in the digest', async () => {
     const target = driver.target()
     await target.prepare(manifest)
-    const flipped = chunks.map((chunk) => (chunk.kind === 'pages' ? { ...chunk, bytes: chunk.bytes.map((byte, i) => (i === 77 ? byte ^ 4 : byte)) } : chunk))
+    const flipped = chunks.map((chunk) =>
+      chunk.kind === 'pages' ? { ...chunk, bytes: chunk.bytes.map((byte, i) => (i === 77 ? byte ^ 4 : byte)) } : chunk,
+    )
     const digest = await target.import(streamOf(flipped))
     expect(chunks.at(-1)).not.toEqual({ kind: 'final', digest })
     await target.discard()

@@ -2,13 +2,13 @@ import { isDwcpError } from '@dwcp/interface'
 import { describe, expect, test } from 'vitest'
 import {
   createWasmDriver,
-  hashChain,
   HashChainVerifier,
+  hashChain,
   kv,
   loadWorkload,
   replay,
-  simulation,
   type SliceInput,
+  simulation,
   type WasmWorkload,
 } from '../src/index.ts'
 import { assemble, i32Const, importedFunction } from './assembler.ts'
@@ -74,32 +74,35 @@ describe('a workload that moves', () => {
     await workload.close()
   })
 
-  test.each(['userfaultfd', 'compare'] as const)('memory that grows in the middle of its export arrives too (%s)', async (dirtyTracking) => {
-    const driver = createWasmDriver({ dirtyTracking })
-    const source = await driver.run({ id: 'grow', module: await loadWorkload('kv') })
-    await source.start()
-    const ask = clientOf()
-    const target = driver.target()
-    await target.prepare(await source.describe())
-    const before = (await source.stats()).memoryBytes
-    const stop = new AbortController()
-    const chunks = []
-    let rounds = 0
-    for await (const chunk of source.export(controlOf(stop))) {
-      chunks.push(chunk)
-      if (chunk.kind !== 'round') continue
-      for (let i = 0; i < 8; i++) await ask(source, kv.put(`key ${rounds} ${i}`, new Uint8Array(100_000).fill(i + 1)))
-      if (++rounds === 3) stop.abort()
-    }
-    const digest = await target.import(streamOf(chunks))
-    expect(chunks.at(-1)).toEqual({ kind: 'final', digest })
-    const workload = await target.start(grantFor('grow'))
-    await source.release(grantFor('grow', 2))
-    expect((await workload.stats()).memoryBytes).toBeGreaterThan(before + 20 * 100_000)
-    expect(kv.decodeCount(await ask(workload, kv.count()))).toBe(24)
-    expect(kv.decode(await ask(workload, kv.get('key 2 7'))).value).toEqual(new Uint8Array(100_000).fill(8))
-    await workload.close()
-  })
+  test.each(['userfaultfd', 'compare'] as const)(
+    'memory that grows in the middle of its export arrives too (%s)',
+    async (dirtyTracking) => {
+      const driver = createWasmDriver({ dirtyTracking })
+      const source = await driver.run({ id: 'grow', module: await loadWorkload('kv') })
+      await source.start()
+      const ask = clientOf()
+      const target = driver.target()
+      await target.prepare(await source.describe())
+      const before = (await source.stats()).memoryBytes
+      const stop = new AbortController()
+      const chunks = []
+      let rounds = 0
+      for await (const chunk of source.export(controlOf(stop))) {
+        chunks.push(chunk)
+        if (chunk.kind !== 'round') continue
+        for (let i = 0; i < 8; i++) await ask(source, kv.put(`key ${rounds} ${i}`, new Uint8Array(100_000).fill(i + 1)))
+        if (++rounds === 3) stop.abort()
+      }
+      const digest = await target.import(streamOf(chunks))
+      expect(chunks.at(-1)).toEqual({ kind: 'final', digest })
+      const workload = await target.start(grantFor('grow'))
+      await source.release(grantFor('grow', 2))
+      expect((await workload.stats()).memoryBytes).toBeGreaterThan(before + 20 * 100_000)
+      expect(kv.decodeCount(await ask(workload, kv.count()))).toBe(24)
+      expect(kv.decode(await ask(workload, kv.get('key 2 7'))).value).toEqual(new Uint8Array(100_000).fill(8))
+      await workload.close()
+    },
+  )
 
   test('moved twice and replayed from its recording without moving, it is bit for bit the same', async () => {
     const inputs: SliceInput[] = []
@@ -169,7 +172,8 @@ describe('an export', () => {
     const reason = new Error('given up')
     await expect(
       (async () => {
-        for await (const chunk of workload.export(controlOf(new AbortController(), given.signal))) if (chunk.kind === 'pages') given.abort(reason)
+        for await (const chunk of workload.export(controlOf(new AbortController(), given.signal)))
+          if (chunk.kind === 'pages') given.abort(reason)
       })(),
     ).rejects.toBe(reason)
     expect((await workload.stats()).dirtyTracking).toBeUndefined()
@@ -196,7 +200,8 @@ describe('an export', () => {
     const given = new AbortController()
     await expect(
       (async () => {
-        for await (const chunk of workload.export(controlOf(stop, given.signal))) if (chunk.kind === 'stopped') given.abort(new Error('late'))
+        for await (const chunk of workload.export(controlOf(stop, given.signal)))
+          if (chunk.kind === 'stopped') given.abort(new Error('late'))
       })(),
     ).rejects.toThrow('late')
     expect((await workload.stats()).running).toBe(false)

@@ -3,9 +3,10 @@ import { encode } from '@msgpack/msgpack'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { decodeHostState, encodeHostState, type HostState } from './host-state.js'
+import type { MailboxLimits } from './mailbox.js'
 import { OpaqueAssembly, opaqueParts } from './opaque-parts.js'
 
-const LIMITS = { maxClients: 8, maxRequestBytes: 64, maxReplyBytes: 64 }
+const LIMITS = { maxClients: 8, maxRequestBytes: 64, maxReplyBytes: 64, maxMailboxBytes: 512 }
 const STATE: HostState = {
   begun: true,
   finished: false,
@@ -39,7 +40,7 @@ test('a state that is no state, or past a bound, is refused', () => {
     Array.from({ length: count }, (_, i) => ({ client: `c${i}`, sequence: 1, payload: new Uint8Array(64) }))
   const full = { ...STATE, mailbox: { arrivals: [], queue: letters(8), open: undefined, answers: letters(8) } }
   expect(decodeHostState(encodeHostState(full), LIMITS).mailbox.queue).toHaveLength(8)
-  const broken: readonly (readonly [string, Uint8Array])[] = [
+  const broken: readonly (readonly [string, Uint8Array, MailboxLimits?])[] = [
     ['nothing', new Uint8Array(0)],
     ['a map', encode({})],
     ['a number', encode(1)],
@@ -54,6 +55,7 @@ test('a state that is no state, or past a bound, is refused', () => {
       'a long request',
       encodeHostState({ ...STATE, mailbox: { ...full.mailbox, queue: [{ client: 'a', sequence: 1, payload: new Uint8Array(65) }] } }),
     ],
+    ['more bytes of requests than may wait', encodeHostState(full), { ...LIMITS, maxMailboxBytes: 511 }],
     ['one client twice', encodeHostState({ ...STATE, mailbox: { ...full.mailbox, queue: [...letters(1), ...letters(1)] } })],
     ['a memory past 4 GiB', encodeHostState({ ...STATE, memoryPages: 65_537 })],
     ['a clock that says nothing', encodeHostState({ ...STATE, nowMs: Number.NaN })],
@@ -62,8 +64,8 @@ test('a state that is no state, or past a bound, is refused', () => {
     ['a short digest', encodeHostState({ ...STATE, inputDigest: new Uint8Array(15) })],
     ['a global with a fraction', encodeHostState({ ...STATE, globals: [0.5] })],
   ]
-  for (const [name, bytes] of broken) {
-    expect(() => decodeHostState(bytes, LIMITS), name).toThrow(expect.objectContaining({ code: 'ERR_MIGRATION_STATE_INVALID' }))
+  for (const [name, bytes, limits = LIMITS] of broken) {
+    expect(() => decodeHostState(bytes, limits), name).toThrow(expect.objectContaining({ code: 'ERR_MIGRATION_STATE_INVALID' }))
   }
 })
 

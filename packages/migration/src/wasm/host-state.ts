@@ -89,8 +89,15 @@ function readMailbox(fields: Fields, limits: MailboxLimits): MailboxState {
   const answers: readonly Answer[] = letters(limits.maxClients, limits.maxReplyBytes)
   const waiting = [...arrivals, ...queue, ...(open === undefined ? [] : [open])]
   if (new Set(waiting.map(({ client }) => client)).size !== waiting.length) throw invalidState('two requests of one client at a time')
+  if (total(waiting) > limits.maxMailboxBytes || total(answers) > limits.maxMailboxBytes) {
+    throw invalidState(`more than ${limits.maxMailboxBytes} bytes of requests or of answers (maxMailboxBytes)`)
+  }
   if (waiting.length > limits.maxClients) throw invalidState(`${waiting.length} clients wait, ${limits.maxClients} are allowed`)
   return { arrivals, queue, open, answers }
+}
+
+function total(letters: readonly WorkloadRequest[]): number {
+  return letters.reduce((sum, { payload }) => sum + payload.length, 0)
 }
 
 function letter({ client, sequence, payload }: WorkloadRequest): readonly unknown[] {

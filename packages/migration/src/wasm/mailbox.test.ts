@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { Mailbox, type MailboxLimits } from './mailbox.js'
 
-const LIMITS: MailboxLimits = { maxClients: 3, maxRequestBytes: 8, maxReplyBytes: 8 }
+const LIMITS: MailboxLimits = { maxClients: 3, maxRequestBytes: 8, maxReplyBytes: 8, maxMailboxBytes: 20 }
 const bytes = (...values: readonly number[]): Uint8Array => Uint8Array.from(values)
 const ask = (client: string, sequence: number, ...payload: readonly number[]) => ({ client, sequence, payload: bytes(...payload) })
 
@@ -59,6 +59,21 @@ test('the bounds on clients and bytes hold at the bound and one past it', () => 
   serve(mailbox)
   expect(mailbox.known(ask('a', 1))).toBeUndefined()
   expect(mailbox.known(ask('b', 1))).toEqual(bytes())
+})
+
+test('waiting requests and kept answers have a bound in bytes', () => {
+  const mailbox = new Mailbox({ ...LIMITS, maxClients: 9 })
+  const long = [1, 2, 3, 4, 5, 6, 7, 8]
+  mailbox.accept(ask('a', 1, ...long))
+  mailbox.accept(ask('b', 1, ...long))
+  expect(codeOf(() => mailbox.accept(ask('c', 1, 1, 2, 3, 4, 5)))).toBe('ERR_WORKLOAD_BUSY')
+  expect(codeOf(() => mailbox.accept(ask('c', 1, 1, 2, 3, 4)))).toBe('accepted')
+  serve(mailbox)
+  expect(['a', 'b', 'c'].map((client) => mailbox.known(ask(client, 1)) !== undefined)).toEqual([true, true, true])
+  const moved = new Mailbox(mailbox.limits, mailbox.state())
+  moved.accept(ask('d', 1, 1))
+  serve(moved)
+  expect(['a', 'b', 'c', 'd'].map((client) => moved.known(ask(client, 1)) !== undefined)).toEqual([false, true, true, true])
 })
 
 test('a request that the program skips is answered with nothing', () => {

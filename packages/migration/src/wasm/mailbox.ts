@@ -19,6 +19,8 @@ export interface MailboxLimits {
   readonly maxClients: number
   readonly maxRequestBytes: number
   readonly maxReplyBytes: number
+  /** Of all requests that wait; and of all answers kept. */
+  readonly maxMailboxBytes: number
 }
 
 /** What of a mailbox moves with the workload. */
@@ -49,6 +51,8 @@ export class Mailbox {
   readonly #waiting = new Map<string, number>()
   readonly #answers = new Map<string, Answer>()
   #open: WorkloadRequest | undefined
+  #waitingBytes = 0
+  #answerBytes = 0
 
   constructor(limits: MailboxLimits, state?: MailboxState) {
     this.limits = limits
@@ -57,7 +61,11 @@ export class Mailbox {
     this.#queue.push(...state.queue)
     this.#arrivals.push(...state.arrivals)
     this.#open = state.open
-    for (const { client, sequence } of this.#unanswered()) this.#waiting.set(client, sequence)
+    for (const { client, sequence, payload } of this.#unanswered()) {
+      this.#waiting.set(client, sequence)
+      this.#waitingBytes += payload.length
+    }
+    for (const { payload } of state.answers) this.#answerBytes += payload.length
   }
 
   /**
@@ -90,7 +98,13 @@ export class Mailbox {
         `a request of ${request.payload.length} bytes; ${this.limits.maxRequestBytes} are allowed (maxRequestBytes)`,
       )
     }
+    if (this.#waitingBytes + request.payload.length > this.limits.maxMailboxBytes) {
+      throw wasmError('ERR_WORKLOAD_BUSY', `requests of ${this.#waitingBytes} bytes are waiting already; ask again later`, {
+        maxMailboxBytes: this.limits.maxMailboxBytes,
+      })
+    }
     this.#waiting.set(client, sequence)
+    this.#waitingBytes += request.payload.length
     this.#arrivals.push(request)
     return undefined
   }
@@ -136,17 +150,26 @@ export class Mailbox {
     if (this.#open === undefined) return undefined
     const { client, sequence } = this.#open
     const answer = { client, sequence, payload }
+    this.#waitingBytes -= this.#open.payload.length
     this.#open = undefined
     this.#waiting.delete(client)
-    this.#answers.delete(client)
+    this.#forget(client)
     this.#answers.set(client, answer)
-    const [oldest] = this.#answers.keys()
-    if (this.#answers.size > this.limits.maxClients && oldest !== undefined) this.#answers.delete(oldest)
+    this.#answerBytes += payload.length
+    for (const oldest of this.#answers.keys()) {
+      if (oldest === client || (this.#answers.size <= this.limits.maxClients && this.#answerBytes <= this.limits.maxMailboxBytes)) break
+      this.#forget(oldest)
+    }
     return answer
   }
 
   state(): MailboxState {
     return { arrivals: [...this.#arrivals], queue: [...this.#queue], open: this.#open, answers: [...this.#answers.values()] }
+  }
+
+  #forget(client: string): void {
+    this.#answerBytes -= this.#answers.get(client)?.payload.length ?? 0
+    this.#answers.delete(client)
   }
 
   *#unanswered(): Iterable<WorkloadRequest> {

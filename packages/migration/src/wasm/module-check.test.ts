@@ -2,8 +2,8 @@ import { isDwcpError } from '@dwcp/interface'
 import { describe, expect, test } from 'vitest'
 import {
   assemble,
-  exported,
   EXTERNREF,
+  exported,
   F32,
   F64,
   FUNCREF,

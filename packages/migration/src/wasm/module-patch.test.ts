@@ -2,10 +2,10 @@ import { readFile } from 'node:fs/promises'
 import { isDwcpError } from '@dwcp/interface'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { assemble, exported, F32, F64, I32, i32Const, I64, u32 } from '../../test/assembler.ts'
-import { type BundledWorkload, workloadPath } from './package-files.js'
+import { assemble, exported, F32, F64, I32, I64, i32Const, u32 } from '../../test/assembler.ts'
 import { checkModule } from './module-check.js'
-import { patchedGetter, PATCHED_MEMORY, patchedSetter, PATCHED_START, patchModule } from './module-patch.js'
+import { PATCHED_MEMORY, PATCHED_START, patchedGetter, patchedSetter, patchModule } from './module-patch.js'
+import { type BundledWorkload, workloadPath } from './package-files.js'
 import { engine } from './webassembly.js'
 
 declare const WebAssembly: { validate(bytes: Uint8Array): boolean }

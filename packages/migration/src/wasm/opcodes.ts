@@ -113,7 +113,7 @@ export const SIMD: ReadonlyMap<number, Instruction> = tableOf([
 ])
 
 function tableOf(rows: readonly (readonly [first: number, last: number, instruction: Instruction])[]): ReadonlyMap<number, Instruction> {
-  const table = new Map<number, Instruction>()
-  for (const [first, last, instruction] of rows) for (let opcode = first; opcode <= last; opcode++) table.set(opcode, instruction)
-  return table
+  const byOpcode = new Map<number, Instruction>()
+  for (const [first, last, instruction] of rows) for (let opcode = first; opcode <= last; opcode++) byOpcode.set(opcode, instruction)
+  return byOpcode
 }

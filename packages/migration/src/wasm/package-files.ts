@@ -11,6 +11,7 @@ const PACKAGE = '@dwcp/migration'
 /** The folder of this package, found from `src/wasm/` and from `dist/` alike. */
 function packageFolder(): string {
   let folder = dirname(fileURLToPath(import.meta.url))
+  // Bounded by how deep the folder is.
   for (;;) {
     const manifest = join(folder, 'package.json')
     if (existsSync(manifest) && JSON.parse(readFileSync(manifest, 'utf8')).name === PACKAGE) return folder

@@ -6,15 +6,15 @@ import type { Answer, WorkloadRequest } from './mailbox.js'
 import { checkModule } from './module-check.js'
 import { type BundledWorkload, loadWorkload } from './package-files.js'
 import { Program } from './program.js'
-import { hashChain, HashChainVerifier } from './programs/hash-chain.js'
+import { HashChainVerifier, hashChain } from './programs/hash-chain.js'
 import { kv } from './programs/kv.js'
-import { simulation, type SimulationOptions } from './programs/simulation.js'
+import { type SimulationOptions, simulation } from './programs/simulation.js'
 import { replay } from './replay.js'
 import { SeededRandom } from './seeded-random.js'
 import type { SliceInput } from './slice-input.js'
 import { stateDigest } from './state-digest.js'
 
-const LIMITS = { maxClients: 64, maxRequestBytes: 1 << 16, maxReplyBytes: 1 << 16 }
+const LIMITS = { maxClients: 64, maxRequestBytes: 1 << 16, maxReplyBytes: 1 << 16, maxMailboxBytes: 1 << 22 }
 const MIB = 1 << 20
 const END = 0x0b
 const hash = await loadHash()
@@ -54,7 +54,7 @@ function requestOf(name: BundledWorkload, n: number, random: SeededRandom): Uint
 
 function script(name: BundledWorkload): readonly Slice[] {
   const random = SeededRandom.seeded(5)
-  return Array.from({ length: 300 }, (_, n) => ({
+  return Array.from({ length: 300 }, (_slice, n) => ({
     nowMs: n * 1.25,
     budget: 1 + (random.uint32() % 500),
     requests: Array.from({ length: random.uint32() % 4 }, (_, i) => ({
@@ -83,7 +83,7 @@ describe.each<BundledWorkload>(['hash-chain', 'kv', 'simulation'])('%s', (name) 
     expect(answers.length).toBeGreaterThan(300)
     expect(answersMoved).toEqual(answers)
     expect(stateDigest(moving, hash)).toBe(stateDigest(still, hash))
-    const replayed = await replay(module, inputs, { maxMemoryBytes: 64 * MIB, maxClients: LIMITS.maxClients })
+    const replayed = await replay(module, inputs, { maxMemoryBytes: 64 * MIB, ...LIMITS })
     expect(replayed).toEqual({ digest: stateDigest(still, hash), slices: 300, answers })
   })
 })

@@ -6,13 +6,17 @@ import { checkModule } from './module-check.js'
 import { Program } from './program.js'
 import type { SliceInput } from './slice-input.js'
 import { stateDigest } from './state-digest.js'
-import { DEFAULT_MAX_MEMORY_BYTES, DEFAULT_MAILBOX_LIMITS } from './wasm-options.js'
+import { DEFAULT_MAILBOX_LIMITS, DEFAULT_MAX_MEMORY_BYTES } from './wasm-options.js'
 
 export interface ReplayOptions {
   /** As where the recording was made: how far a memory may grow is visible to its program. @defaultValue 2 GiB */
   readonly maxMemoryBytes?: number
+  /** As where the recording was made. @defaultValue 1 MiB */
+  readonly maxReplyBytes?: number
   /** As where the recording was made. @defaultValue 1024 */
   readonly maxClients?: number
+  /** As where the recording was made. @defaultValue 64 MiB */
+  readonly maxMailboxBytes?: number
 }
 
 export interface ReplayReport {
@@ -36,11 +40,8 @@ export async function replay(
 ): Promise<ReplayReport> {
   const hash = await loadHash()
   const checked = checkModule(module, options.maxMemoryBytes ?? DEFAULT_MAX_MEMORY_BYTES)
-  const limits = {
-    ...DEFAULT_MAILBOX_LIMITS,
-    maxRequestBytes: Number.MAX_SAFE_INTEGER,
-    maxClients: options.maxClients ?? DEFAULT_MAILBOX_LIMITS.maxClients,
-  }
+  const { maxClients, maxMailboxBytes, maxReplyBytes } = { ...DEFAULT_MAILBOX_LIMITS, ...options }
+  const limits = { maxClients, maxMailboxBytes, maxReplyBytes, maxRequestBytes: Number.MAX_SAFE_INTEGER }
   const answers: Answer[] = []
   const events = { onAnswer: (answer: Answer) => answers.push(answer), onLog: () => undefined }
   let program: Program | undefined

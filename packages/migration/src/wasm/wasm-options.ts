@@ -14,6 +14,8 @@ export interface WasmDriverOptions {
   readonly maxRequestBytes?: number
   /** Longest reply, in bytes; a program that gives more traps. @defaultValue 1 MiB */
   readonly maxReplyBytes?: number
+  /** Bytes of all requests of one workload that wait, and as many of the answers kept. @defaultValue 64 MiB */
+  readonly maxMailboxBytes?: number
   /** How long a slice shall last, in ms: what a stop waits for at most. @defaultValue 2 */
   readonly sliceMs?: number
   /** How often an idle program that asked for no time to wake is run, in ms. @defaultValue 10 */
@@ -32,7 +34,12 @@ export interface WasmDriverOptions {
 const MIB = 1 << 20
 
 export const DEFAULT_MAX_MEMORY_BYTES: number = 2048 * MIB
-export const DEFAULT_MAILBOX_LIMITS: MailboxLimits = { maxClients: 1024, maxRequestBytes: MIB, maxReplyBytes: MIB }
+export const DEFAULT_MAILBOX_LIMITS: MailboxLimits = {
+  maxClients: 1024,
+  maxRequestBytes: MIB,
+  maxReplyBytes: MIB,
+  maxMailboxBytes: 64 * MIB,
+}
 
 /** The numbers with the defaults filled in. */
 export interface WasmLimits extends MailboxLimits {
@@ -66,6 +73,7 @@ export function wasmLimits(options: WasmDriverOptions): WasmLimits {
     maxClients: pick('maxClients'),
     maxRequestBytes: pick('maxRequestBytes'),
     maxReplyBytes: pick('maxReplyBytes'),
+    maxMailboxBytes: pick('maxMailboxBytes'),
     sliceMs: pick('sliceMs'),
     tickMs: pick('tickMs'),
     stopTimeoutMs: pick('stopTimeoutMs'),

@@ -21,8 +21,9 @@ export interface WasmTargetOptions {
 
 /** Batches on their way to the worker: as many wait in memory at most. */
 const WRITES_AHEAD = 4
-/** Host state beside requests and replies: globals and numbers. */
+/** Host state beside requests and replies: globals and numbers; and beside the payload of each of these. */
 const HOST_STATE_BYTES = 4 << 20
+const LETTER_BYTES = 1 << 10
 
 /** What has arrived so far. */
 interface Arrival {
@@ -143,7 +144,7 @@ class Intake {
     this.#arrival = arrival
     this.#tree = tree
     this.#moduleParts = new OpaqueAssembly('module', limits.maxModuleBytes)
-    const mailboxBytes = limits.maxClients * (limits.maxRequestBytes + limits.maxReplyBytes)
+    const mailboxBytes = 2 * (limits.maxMailboxBytes + limits.maxClients * LETTER_BYTES)
     this.#hostParts = new OpaqueAssembly('host', Math.min(HOST_STATE_BYTES + mailboxBytes, 2 ** 32 - 1))
   }
 

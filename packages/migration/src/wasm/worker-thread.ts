@@ -1,6 +1,6 @@
 import { EventEmitter, once } from 'node:events'
 import { Worker } from 'node:worker_threads'
-import { DwcpError, type Logger } from '@dwcp/interface'
+import type { DwcpError, Logger } from '@dwcp/interface'
 import { type WasmErrorCode, wasmError } from './errors.js'
 import { workerFile } from './package-files.js'
 import type { SliceInput } from './slice-input.js'

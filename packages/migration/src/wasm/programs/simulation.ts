@@ -69,8 +69,8 @@ function generation({ changingPages }: SimulationOptions, page: number, inverse:
   return Math.floor((written - 1 - position) / changingPages) + 1
 }
 
-function mixPage(sum: number, page: number, generation: number, { seed, randomWords = 16 }: SimulationOptions): number {
-  let mixed = (Math.imul(seed ^ page, 0x85ebca6b) + Math.imul(generation, 0xc2b2ae35)) | 0
+function mixPage(sum: number, page: number, times: number, { seed, randomWords = 16 }: SimulationOptions): number {
+  let mixed = (Math.imul(seed ^ page, 0x85ebca6b) + Math.imul(times, 0xc2b2ae35)) | 0
   mixed ^= mixed >>> 16
   mixed = Math.imul(mixed, 0x9e3779b1)
   let state = (mixed ^ (mixed >>> 13)) | 1

@@ -21,6 +21,7 @@ export class AsyncQueue<T> implements AsyncIterable<T> {
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<T, void, undefined> {
+    // Until its end, at the pace of its reader.
     for (;;) {
       const value = this.#values.shift()
       if (value !== undefined) yield value

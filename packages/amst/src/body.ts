@@ -112,7 +112,8 @@ export function decodeTrouble(body: Buffer): { readonly code: string; readonly m
 }
 
 function need(body: Buffer, lengthBytes: number): void {
-  if (body.byteLength < lengthBytes) throw amstError('ERR_AMST_PROTOCOL', `a frame's body has ${body.byteLength} bytes where ${lengthBytes} are due`)
+  if (body.byteLength < lengthBytes)
+    throw amstError('ERR_AMST_PROTOCOL', `a frame's body has ${body.byteLength} bytes where ${lengthBytes} are due`)
 }
 
 function safe(value: bigint): number {

@@ -6,9 +6,9 @@ import { Backoff } from './backoff.js'
 import { dial, parseAddress, tlsFailure } from './dial.js'
 import { amstError, asError } from './errors.js'
 import { type Greeting, readGreeting } from './greeting.js'
-import { type Allowance, type Hello, encodeHello, refusal } from './hello.js'
+import { type Allowance, encodeHello, type Hello, refusal } from './hello.js'
 import { type AmstLimits, resolveLimits } from './limits.js'
-import { type Security, type SecurityOptions, identify, securityFor } from './security.js'
+import { identify, type Security, type SecurityOptions, securityFor } from './security.js'
 import { type Session, TcpSession } from './session.js'
 
 export interface ConnectOptions extends SecurityOptions {
@@ -81,7 +81,10 @@ export async function openSession(address: Address, options: ConnectOptions, hoo
       if (answer.kind !== 'accept') throw amstError('ERR_AMST_HANDSHAKE', `the listener answered "open" with "${answer.kind}"`)
       const peer = identify(socket, answer.node, options)
       if (options.expect !== undefined && options.expect !== peer.nodeId) {
-        throw amstError('ERR_AMST_IDENTITY', `"${options.expect}" was expected at ${address.host}:${address.port} and "${peer.nodeId}" answered`)
+        throw amstError(
+          'ERR_AMST_IDENTITY',
+          `"${options.expect}" was expected at ${address.host}:${address.port} and "${peer.nodeId}" answered`,
+        )
       }
       const over = new AbortController()
       const keep = (index: number): void => void keepStream(index)
@@ -103,7 +106,9 @@ export async function openSession(address: Address, options: ConnectOptions, hoo
         while (!session.isOver) {
           try {
             const join: Hello = { kind: 'join', secret: answer.secret, index }
-            const joined = await within(clock, timeoutMs, over.signal, address, (joining) => greet(address, options, security, join, joining))
+            const joined = await within(clock, timeoutMs, over.signal, address, (joining) =>
+              greet(address, options, security, join, joining),
+            )
             return session.addStream(index, joined.socket, joined.greeting.rest)
           } catch (error) {
             options.logger?.debug({ peer: peer.nodeId, stream: index, error: asError(error).message }, 'a stream could not join')
@@ -153,7 +158,8 @@ async function greet(
     if (error instanceof Error && 'code' in error && typeof error.code === 'string') {
       const where = `${address.host}:${address.port}`
       if (security === 'tls1.3' && error.code.startsWith('ERR_SSL')) throw tlsFailure(where, error)
-      if (!error.code.startsWith('ERR_AMST')) throw amstError('ERR_AMST_UNREACHABLE', `${where} broke off: ${error.message}`, { retryable: true, cause: error })
+      if (!error.code.startsWith('ERR_AMST'))
+        throw amstError('ERR_AMST_UNREACHABLE', `${where} broke off: ${error.message}`, { retryable: true, cause: error })
     }
     throw error
   }
@@ -170,7 +176,9 @@ async function within<T>(
   const control = new AbortController()
   const abort = (): void => control.abort(outer?.reason)
   const timer = clock.after(timeoutMs, () =>
-    control.abort(amstError('ERR_AMST_TIMEOUT', `${address.host}:${address.port} did not answer within ${timeoutMs} ms`, { retryable: true })),
+    control.abort(
+      amstError('ERR_AMST_TIMEOUT', `${address.host}:${address.port} did not answer within ${timeoutMs} ms`, { retryable: true }),
+    ),
   )
   outer?.addEventListener('abort', abort, { once: true })
   if (outer?.aborted) abort()

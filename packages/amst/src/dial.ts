@@ -1,4 +1,4 @@
-import { type Socket, connect as connectTcp } from 'node:net'
+import { connect as connectTcp, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import type { Address } from '@dwcp/interface'
 import { amstError, asError } from './errors.js'
@@ -50,10 +50,16 @@ const isTlsFailure = (error: Error): boolean => 'code' in error && typeof error.
 /** With TLS 1.3 a listener's refusal of our certificate arrives after the handshake, while the hello is awaited. */
 export function tlsFailure(where: string, cause: Error): Error {
   const code = 'code' in cause ? cause.code : undefined
-  if (code === 'ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION' || code === 'ERR_SSL_WRONG_VERSION_NUMBER' || code === 'ERR_SSL_PACKET_LENGTH_TOO_LONG') {
+  if (
+    code === 'ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION' ||
+    code === 'ERR_SSL_WRONG_VERSION_NUMBER' ||
+    code === 'ERR_SSL_PACKET_LENGTH_TOO_LONG'
+  ) {
     return mismatch(`${where} speaks plaintext and this end TLS 1.3`)
   }
-  return amstError('ERR_AMST_TLS', `TLS with ${where} broke: ${cause.message}: check both certificates, their authorities and dates`, { cause })
+  return amstError('ERR_AMST_TLS', `TLS with ${where} broke: ${cause.message}: check both certificates, their authorities and dates`, {
+    cause,
+  })
 }
 
 /** @throws RangeError */

@@ -27,7 +27,8 @@ export type AmstErrorCode = (typeof AMST_ERROR_CODES)[number]
 /** @public */
 export type AmstError = DwcpError<AmstErrorCode>
 
-export const amstError = (code: AmstErrorCode, message: string, options?: DwcpErrorOptions): AmstError => new DwcpError(code, message, options)
+export const amstError = (code: AmstErrorCode, message: string, options?: DwcpErrorOptions): AmstError =>
+  new DwcpError(code, message, options)
 
 /** The code to tell a peer: ours or the application's, never a stack or a path. */
 export function codeOf(error: unknown): string {

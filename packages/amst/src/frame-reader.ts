@@ -1,6 +1,6 @@
 import type { Hash } from '@dwcp/native-rdma/hash'
 import { amstError } from './errors.js'
-import { FRAME, type FrameHeader, HEADER_BYTES, decodeHeader } from './frame.js'
+import { decodeHeader, FRAME, type FrameHeader, HEADER_BYTES } from './frame.js'
 
 export interface ReceivedFrame extends FrameHeader {
   readonly body: Buffer
@@ -33,6 +33,7 @@ export class FrameReader {
   /** @throws `ERR_AMST_CORRUPT`, `ERR_AMST_LIMIT`: the stream is of no more use, since where the next frame begins is unknown. */
   push(bytes: Buffer): void {
     let offset = 0
+    // Until the bytes are used up: each turn takes some, or finishes a frame that has none.
     for (;;) {
       const target = this.#header ? this.#body : this.#headerBytes
       const taken = Math.min(target.byteLength - this.#filled, bytes.byteLength - offset)
@@ -48,10 +49,13 @@ export class FrameReader {
 
   #begin(): void {
     const header = decodeHeader(this.#hash, this.#headerBytes)
-    if (!header) throw amstError('ERR_AMST_CORRUPT', 'a frame header arrived damaged, or the peer does not speak this protocol', { retryable: true })
+    if (!header)
+      throw amstError('ERR_AMST_CORRUPT', 'a frame header arrived damaged, or the peer does not speak this protocol', { retryable: true })
     const limitBytes = header.type === FRAME.chunk ? this.#bounds.chunkBytes : this.#bounds.controlBytes
     if (header.bodyBytes > limitBytes) {
-      throw amstError('ERR_AMST_LIMIT', `a frame of ${header.bodyBytes} bytes is past the limit of ${limitBytes}`, { details: { limitBytes } })
+      throw amstError('ERR_AMST_LIMIT', `a frame of ${header.bodyBytes} bytes is past the limit of ${limitBytes}`, {
+        details: { limitBytes },
+      })
     }
     this.#header = { ...header, digest: Uint8Array.from(header.digest) }
     // Not from the pool: the body is handed to the application, which may keep it.

@@ -2,7 +2,7 @@ import { loadHash } from '@dwcp/native-rdma/hash'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { ControlLane } from './control-lane.ts'
-import { EMPTY, FRAME, type FrameType, HEADER_BYTES, encodeHeader } from './frame.ts'
+import { EMPTY, encodeHeader, FRAME, type FrameType, HEADER_BYTES } from './frame.ts'
 import { FrameReader, type ReceivedFrame } from './frame-reader.ts'
 
 const BOUNDS = { chunkBytes: 1000, controlBytes: 500 }
@@ -50,7 +50,7 @@ describe.each(['native', 'js'] as const)('a frame, hashed by %s code,', async (b
     const whole = wire([{ type: FRAME.chunk, id: 3, sequence: 9, ack: 2, body }])
     for (let bit = 0; bit < whole.byteLength * 8; bit += 1) {
       const damaged = Buffer.from(whole)
-      damaged[bit >> 3] = (damaged[bit >> 3] ?? 0) ^ (1 << bit % 8)
+      damaged[bit >> 3] = (damaged[bit >> 3] ?? 0) ^ (1 << (bit % 8))
       if (bit < HEADER_BYTES * 8) expect(() => read(damaged, [])).toThrow(expect.objectContaining({ code: 'ERR_AMST_CORRUPT' }))
       else expect(read(damaged, [])).toMatchObject([{ intact: false, id: 3, sequence: 9 }])
     }
@@ -62,7 +62,10 @@ describe.each(['native', 'js'] as const)('a frame, hashed by %s code,', async (b
   })
 
   test('may be as long as its bound and not a byte longer', () => {
-    for (const [type, bound] of [[FRAME.chunk, BOUNDS.chunkBytes], [FRAME.message, BOUNDS.controlBytes]] as const) {
+    for (const [type, bound] of [
+      [FRAME.chunk, BOUNDS.chunkBytes],
+      [FRAME.message, BOUNDS.controlBytes],
+    ] as const) {
       expect(read(wire([{ type, id: 0, sequence: 1, ack: 0, body: new Uint8Array(bound) }]), [])).toHaveLength(1)
       const header = wire([{ type, id: 0, sequence: 1, ack: 0, body: new Uint8Array(bound + 1) }]).subarray(0, HEADER_BYTES)
       expect(() => read(header, [])).toThrow(expect.objectContaining({ code: 'ERR_AMST_LIMIT' }))

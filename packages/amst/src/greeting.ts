@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 import { amstError, asError } from './errors.js'
-import { type Hello, decodeHello, helloBytes } from './hello.js'
+import { decodeHello, type Hello, helloBytes } from './hello.js'
 
 /** The other end's hello, and what came after it. */
 export interface Greeting {
@@ -22,7 +22,8 @@ export function readGreeting(socket: Socket, signal?: AbortSignal): Promise<Gree
       then()
     }
     const reject_ = (error: unknown): void => settle(() => reject(error))
-    const gone = (): void => reject_(amstError('ERR_AMST_HANDSHAKE', 'the other end closed the connection before its hello', { retryable: true }))
+    const gone = (): void =>
+      reject_(amstError('ERR_AMST_HANDSHAKE', 'the other end closed the connection before its hello', { retryable: true }))
     const abort = (): void => reject_(asError(signal?.reason))
     const take = (bytes: Buffer): void => {
       received = received.byteLength === 0 ? bytes : Buffer.concat([received, bytes])

@@ -7,7 +7,6 @@ export const HELLO_BYTES_MAX = 4096
 const MAGIC = Buffer.from('AMS3')
 const WIRE_VERSION = 1
 const KINDS = ['open', 'join', 'accept', 'joined', 'refuse'] as const
-type Kind = (typeof KINDS)[number]
 
 /** What one end takes in; the other keeps to it. */
 export interface Allowance {
@@ -22,8 +21,23 @@ export interface Allowance {
 
 export type Hello =
   /** `instance`: drawn when the process began; `previous`: the tag of a session with this peer that is over for the caller. */
-  | { readonly kind: 'open'; readonly node: string; readonly instance: Uint8Array; readonly streams: number; readonly allowance: Allowance; readonly previous: Uint8Array }
-  | { readonly kind: 'accept'; readonly node: string; readonly instance: Uint8Array; readonly streams: number; readonly allowance: Allowance; readonly secret: Uint8Array; readonly tag: Uint8Array }
+  | {
+      readonly kind: 'open'
+      readonly node: string
+      readonly instance: Uint8Array
+      readonly streams: number
+      readonly allowance: Allowance
+      readonly previous: Uint8Array
+    }
+  | {
+      readonly kind: 'accept'
+      readonly node: string
+      readonly instance: Uint8Array
+      readonly streams: number
+      readonly allowance: Allowance
+      readonly secret: Uint8Array
+      readonly tag: Uint8Array
+    }
   | { readonly kind: 'join'; readonly secret: Uint8Array; readonly index: number }
   | { readonly kind: 'joined' }
   | { readonly kind: 'refuse'; readonly code: string; readonly message: string }
@@ -46,10 +60,12 @@ export function encodeHello(hello: Hello): Buffer {
 export function helloBytes(bytes: Buffer): number | undefined {
   const known = Math.min(bytes.byteLength, MAGIC.byteLength)
   if (known > 0 && (bytes[0] === 0x15 || bytes[0] === 0x16)) throw mismatch('the other end speaks TLS and this end does not')
-  if (bytes.compare(MAGIC, 0, known, 0, known) !== 0) throw amstError('ERR_AMST_HANDSHAKE', 'the other end does not speak AMST v3: check the port')
+  if (bytes.compare(MAGIC, 0, known, 0, known) !== 0)
+    throw amstError('ERR_AMST_HANDSHAKE', 'the other end does not speak AMST v3: check the port')
   if (bytes.byteLength < PREAMBLE_BYTES) return undefined
   const version = bytes.readUInt8(4)
-  if (version !== WIRE_VERSION) throw amstError('ERR_AMST_VERSION', `the other end speaks wire version ${version}, this end ${WIRE_VERSION}`)
+  if (version !== WIRE_VERSION)
+    throw amstError('ERR_AMST_VERSION', `the other end speaks wire version ${version}, this end ${WIRE_VERSION}`)
   const bodyBytes = bytes.readUInt16BE(6)
   if (bodyBytes > HELLO_BYTES_MAX) throw amstError('ERR_AMST_HANDSHAKE', `a hello of ${bodyBytes} bytes is past ${HELLO_BYTES_MAX}`)
   return PREAMBLE_BYTES + bodyBytes
@@ -83,7 +99,10 @@ const REFUSALS = ['ERR_AMST_IDENTITY', 'ERR_AMST_LIMIT', 'ERR_AMST_SECURITY_MISM
 /** What the caller learns when it was refused. */
 export function refusal(hello: { readonly code: string; readonly message: string }): Error {
   const code: AmstErrorCode = REFUSALS.find((known) => known === hello.code) ?? 'ERR_AMST_REFUSED'
-  return amstError(code, `the listener refused: ${hello.message}`, { retryable: code === 'ERR_AMST_REFUSED' || code === 'ERR_AMST_LIMIT', details: { peerCode: hello.code } })
+  return amstError(code, `the listener refused: ${hello.message}`, {
+    retryable: code === 'ERR_AMST_REFUSED' || code === 'ERR_AMST_LIMIT',
+    details: { peerCode: hello.code },
+  })
 }
 
 class Fields {

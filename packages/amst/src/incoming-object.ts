@@ -1,6 +1,6 @@
 import { TRAFFIC_CLASSES, type TrafficClass } from '@dwcp/interface'
 import type { Hash } from '@dwcp/native-rdma/hash'
-import { type Ending, type Opening, encodeCredit, encodeNumber, encodeTrouble } from './body.js'
+import { type Ending, encodeCredit, encodeNumber, encodeTrouble, type Opening } from './body.js'
 import { amstError, asError, codeOf, messageOf } from './errors.js'
 import { EMPTY, FRAME, type FrameType } from './frame.js'
 import type { ReceivedFrame } from './frame-reader.js'
@@ -49,7 +49,11 @@ export class IncomingObjectState {
   #broken: Error | undefined
   #wake: () => void = () => undefined
 
-  constructor(id: number, environment: { readonly hash: Hash; readonly initialWindowBytes: number; readonly windowBytes: number }, events: IncomingEvents) {
+  constructor(
+    id: number,
+    environment: { readonly hash: Hash; readonly initialWindowBytes: number; readonly windowBytes: number },
+    events: IncomingEvents,
+  ) {
     this.id = id
     this.#whole = environment.hash.stream()
     this.#granted = environment.initialWindowBytes
@@ -70,7 +74,8 @@ export class IncomingObjectState {
       stream: { [Symbol.asyncIterator]: () => this.#read(lengthBytes) },
       complete: () => {
         if (this.#state === 'over') throw this.#broken ?? amstError('ERR_AMST_INCOMPLETE', 'the object is over already')
-        if (this.#state !== 'ended') throw amstError('ERR_AMST_INCOMPLETE', 'the object has not been read to its end: read it, or reject it')
+        if (this.#state !== 'ended')
+          throw amstError('ERR_AMST_INCOMPLETE', 'the object has not been read to its end: read it, or reject it')
         this.#events.control(FRAME.done, this.id, EMPTY)
         this.#finish(undefined)
       },
@@ -82,7 +87,8 @@ export class IncomingObjectState {
   chunk(frame: ReceivedFrame): void {
     if (this.#state === 'over' || frame.sequence < this.#arrived || this.#chunks.has(frame.sequence)) return
     this.#arrivedCost += frame.body.byteLength + CHUNK_COST_BYTES
-    if (this.#arrivedCost > this.#granted) throw amstError('ERR_AMST_PROTOCOL', `object ${this.id} went past its window of ${this.#granted} bytes`)
+    if (this.#arrivedCost > this.#granted)
+      throw amstError('ERR_AMST_PROTOCOL', `object ${this.id} went past its window of ${this.#granted} bytes`)
     this.#chunks.set(frame.sequence, frame.body)
     while (this.#chunks.has(this.#arrived)) this.#arrived += 1
     this.#wake()
@@ -122,6 +128,7 @@ export class IncomingObjectState {
     if (this.#state !== 'open') throw new TypeError('the bytes of an object are read once')
     this.#state = 'reading'
     try {
+      // Until the end of the object, at the pace of its reader.
       for (;;) {
         this.#grant()
         const chunk = this.#chunks.get(this.#nextRead)
@@ -170,7 +177,10 @@ export class IncomingObjectState {
       this.#nextRead === ending.chunks &&
       Buffer.compare(this.#whole.digest(), ending.digest) === 0
     if (isRight) return
-    const error = amstError('ERR_AMST_CORRUPT', `object ${this.id} arrived with ${this.#readBytes} bytes that are not the ${ending.lengthBytes} that were sent`)
+    const error = amstError(
+      'ERR_AMST_CORRUPT',
+      `object ${this.id} arrived with ${this.#readBytes} bytes that are not the ${ending.lengthBytes} that were sent`,
+    )
     this.reject(error)
     throw error
   }

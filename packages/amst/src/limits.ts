@@ -62,7 +62,8 @@ export function resolveLimits(given: Partial<AmstLimits> = {}): AmstLimits {
   const limits = { ...DEFAULT_LIMITS, ...given }
   for (const [name, value] of Object.entries(limits)) {
     if (!(name in DEFAULT_LIMITS)) throw new RangeError(`unknown limit "${name}": known are ${Object.keys(DEFAULT_LIMITS).join(', ')}`)
-    if (!Number.isSafeInteger(value) || value <= 0 || value >= 2 ** 31) throw new RangeError(`limit ${name} must be a positive integer below 2^31, not ${value}`)
+    if (!Number.isSafeInteger(value) || value <= 0 || value >= 2 ** 31)
+      throw new RangeError(`limit ${name} must be a positive integer below 2^31, not ${value}`)
   }
   if (limits.chunkBytes * 4 > limits.initialWindowBytes || limits.initialWindowBytes > limits.objectWindowBytes) {
     throw new RangeError('chunkBytes must be at most a quarter of initialWindowBytes, and that at most objectWindowBytes')

@@ -66,7 +66,10 @@ export class LinkSampler {
 }
 
 /** 'network' only when TCP had something to send most of the time and neither end's buffers held it back. */
-function limitOf(spanMs: number, { busyMs, receiverMs, senderMs }: { readonly busyMs: number; readonly receiverMs: number; readonly senderMs: number }): LinkSample['limitedBy'] {
+function limitOf(
+  spanMs: number,
+  { busyMs, receiverMs, senderMs }: { readonly busyMs: number; readonly receiverMs: number; readonly senderMs: number },
+): LinkSample['limitedBy'] {
   if (busyMs < spanMs * 0.8) return 'sender'
   if (receiverMs > busyMs / 5) return 'receiver'
   return senderMs > busyMs / 5 ? 'sender' : 'network'

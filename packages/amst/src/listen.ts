@@ -1,6 +1,6 @@
 import type { Address, Clock, Logger, NodeId, Principal } from '@dwcp/interface'
-import { Listener, type ListenHooks } from './listener.js'
 import type { AmstLimits } from './limits.js'
+import { Listener, type ListenHooks } from './listener.js'
 import type { SecurityOptions } from './security.js'
 import type { Session } from './session.js'
 

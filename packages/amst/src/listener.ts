@@ -1,16 +1,16 @@
 import { randomBytes } from 'node:crypto'
-import { type Server as NetServer, type Socket, createServer } from 'node:net'
-import { type Server as TlsServer, type TLSSocket, createServer as createTlsServer } from 'node:tls'
-import { type Address, type Clock, type Logger, type NodeId, type Principal, isDwcpError, silentLogger, systemClock } from '@dwcp/interface'
+import { createServer, type Server as NetServer, type Socket } from 'node:net'
+import { createServer as createTlsServer, type TLSSocket, type Server as TlsServer } from 'node:tls'
+import { type Address, type Clock, isDwcpError, type Logger, type NodeId, type Principal, silentLogger, systemClock } from '@dwcp/interface'
 import { type Hash, loadHash } from '@dwcp/native-rdma/hash'
 import { AsyncQueue } from './async-queue.js'
 import { allowanceOf, type OpenedSession } from './connect.js'
 import { type AmstError, amstError, messageOf } from './errors.js'
 import { type Greeting, readGreeting } from './greeting.js'
-import { type Hello, encodeHello } from './hello.js'
+import { encodeHello, type Hello } from './hello.js'
 import { type AmstLimits, resolveLimits } from './limits.js'
 import type { ListenOptions, Server } from './listen.js'
-import { type Security, fingerprint, identify, securityFor, tlsOptions } from './security.js'
+import { fingerprint, identify, type Security, securityFor, tlsOptions } from './security.js'
 import { type Session, TcpSession } from './session.js'
 
 /** What the transport adds. */
@@ -72,7 +72,12 @@ export class Listener implements Server {
     this.#server = createServer({ noDelay: true, pauseOnConnect: true }, (socket) => this.#meet(socket))
     if (!options.tls) return
     // Not rejected by Node, which would only cut the connection: #checkCertificate does, and says so.
-    this.#tlsServer = createTlsServer({ ...tlsOptions(options.tls), requestCert: true, rejectUnauthorized: false, handshakeTimeout: this.#limits.handshakeTimeoutMs })
+    this.#tlsServer = createTlsServer({
+      ...tlsOptions(options.tls),
+      requestCert: true,
+      rejectUnauthorized: false,
+      handshakeTimeout: this.#limits.handshakeTimeoutMs,
+    })
       .on('secureConnection', (socket) => this.#checkCertificate(socket))
       .on('tlsClientError', (error, socket) => {
         this.#logger.debug({ error: error.message }, 'a TLS handshake broke')
@@ -158,7 +163,10 @@ export class Listener implements Server {
     if (socket.authorized) return void this.#greet(socket)
     socket.on('error', () => undefined)
     this.#strangers.delete(remoteKey(socket))
-    this.#refuse(socket, amstError('ERR_AMST_TLS', `its authorities do not vouch for your certificate: ${messageOf(socket.authorizationError)}`))
+    this.#refuse(
+      socket,
+      amstError('ERR_AMST_TLS', `its authorities do not vouch for your certificate: ${messageOf(socket.authorizationError)}`),
+    )
   }
 
   async #greet(socket: Socket): Promise<void> {
@@ -202,7 +210,17 @@ export class Listener implements Server {
     const secretHex = secret.toString('hex')
     this.#sessions.set(secretHex, { session, fingerprint: fingerprint(socket), streams })
     void session.closed.then(() => this.#sessions.delete(secretHex))
-    socket.write(encodeHello({ kind: 'accept', node: this.nodeId, instance: this.#instance, streams, allowance: allowanceOf(this.#limits), secret, tag }))
+    socket.write(
+      encodeHello({
+        kind: 'accept',
+        node: this.nodeId,
+        instance: this.#instance,
+        streams,
+        allowance: allowanceOf(this.#limits),
+        secret,
+        tag,
+      }),
+    )
     if (this.#hooks.opened) this.#hooks.opened({ session, instance, tag })
     else this.#queue.push(session)
     session.addStream(0, socket, rest)
@@ -212,7 +230,8 @@ export class Listener implements Server {
     const joinable = this.#sessions.get(Buffer.from(hello.secret).toString('hex'))
     // One answer for both, so that a guess learns nothing.
     if (!joinable || joinable.fingerprint !== fingerprint(socket)) throw amstError('ERR_AMST_REFUSED', 'no such session')
-    if (hello.index >= joinable.streams) throw amstError('ERR_AMST_LIMIT', `stream ${hello.index} is past the ${joinable.streams} of this session`)
+    if (hello.index >= joinable.streams)
+      throw amstError('ERR_AMST_LIMIT', `stream ${hello.index} is past the ${joinable.streams} of this session`)
     socket.write(encodeHello({ kind: 'joined' }))
     joinable.session.addStream(hello.index, socket, rest)
   }

@@ -3,7 +3,7 @@ import type { Hash } from '@dwcp/native-rdma/hash'
 import { AsyncQueue } from './async-queue.js'
 import { decodeCredit, decodeEnding, decodeNumber, decodeOpening, decodeTrouble, encodeOpening, encodeTrouble } from './body.js'
 import { amstError, codeOf, messageOf } from './errors.js'
-import { type Frame, FRAME, type FrameType } from './frame.js'
+import { FRAME, type Frame, type FrameType } from './frame.js'
 import type { ReceivedFrame } from './frame-reader.js'
 import type { Allowance } from './hello.js'
 import { IncomingObjectState, type IncomingTransfer } from './incoming-object.js'
@@ -53,7 +53,13 @@ export class Objects {
     this.#windowBytes = Math.min(environment.limits.objectWindowBytes, environment.allowance.objectWindowBytes)
   }
 
-  get stats(): { readonly objectsSent: number; readonly objectsReceived: number; readonly objectsOpen: number; readonly resentBytes: number; readonly corruptChunks: number } {
+  get stats(): {
+    readonly objectsSent: number
+    readonly objectsReceived: number
+    readonly objectsOpen: number
+    readonly resentBytes: number
+    readonly corruptChunks: number
+  } {
     let resentBytes = this.#resentBytes
     for (const object of this.#outgoing.values()) resentBytes += object.resentBytes
     return {
@@ -74,10 +80,13 @@ export class Objects {
     const { allowance, hash, limits } = this.#environment
     const body = this.#opening(source, options)
     if (this.#outgoing.size >= allowance.openObjects) {
-      throw amstError('ERR_AMST_LIMIT', `${allowance.openObjects} objects are open, which is what the peer takes: wait for one to end`, { retryable: true })
+      throw amstError('ERR_AMST_LIMIT', `${allowance.openObjects} objects are open, which is what the peer takes: wait for one to end`, {
+        retryable: true,
+      })
     }
     const id = this.#nextId
-    if (id > 0xffff_ffff) throw amstError('ERR_AMST_LIMIT', 'the numbers for objects of this session are used up: open another', { retryable: true })
+    if (id > 0xffff_ffff)
+      throw amstError('ERR_AMST_LIMIT', 'the numbers for objects of this session are used up: open another', { retryable: true })
     this.#nextId += 1
     const object = new OutgoingObject(
       id,
@@ -154,7 +163,9 @@ export class Objects {
         return this.#arriving.get(id)?.end(decodeEnding(body))
       case FRAME.cancel: {
         const { code, message } = decodeTrouble(body)
-        this.#arriving.get(id)?.fail(amstError('ERR_AMST_CANCELLED', `the sender gave the object up: ${message}`, { details: { peerCode: code } }))
+        this.#arriving
+          .get(id)
+          ?.fail(amstError('ERR_AMST_CANCELLED', `the sender gave the object up: ${message}`, { details: { peerCode: code } }))
         return
       }
       case FRAME.credit: {
@@ -192,9 +203,11 @@ export class Objects {
     if (id !== this.#lastOpened + 1) throw amstError('ERR_AMST_PROTOCOL', `object ${id} was opened after ${this.#lastOpened}`)
     const opening = decodeOpening(body)
     const { limits } = this.#environment
-    if (opening.metadata.byteLength > limits.metadataBytes) throw amstError('ERR_AMST_PROTOCOL', `metadata of ${opening.metadata.byteLength} bytes`)
+    if (opening.metadata.byteLength > limits.metadataBytes)
+      throw amstError('ERR_AMST_PROTOCOL', `metadata of ${opening.metadata.byteLength} bytes`)
     const opened = [...this.#arriving.keys()].filter((other) => other < id).length
-    if (opened >= limits.openObjects) throw amstError('ERR_AMST_PROTOCOL', `the peer opened more than ${limits.openObjects} objects at once`)
+    if (opened >= limits.openObjects)
+      throw amstError('ERR_AMST_PROTOCOL', `the peer opened more than ${limits.openObjects} objects at once`)
     const object = this.#arriving.get(id) ?? this.#arrive(id)
     this.#lastOpened = id
     this.incoming.push(object.transfer(opening))
@@ -233,9 +246,12 @@ export class Objects {
   #opening(source: ByteSource, options: SendOptions): Uint8Array {
     const name = options.name ?? ''
     const metadata = options.metadata ?? new Uint8Array(0)
-    if (Buffer.byteLength(name) > NAME_BYTES_MAX) throw new RangeError(`a name of ${Buffer.byteLength(name)} bytes is past ${NAME_BYTES_MAX}`)
+    if (Buffer.byteLength(name) > NAME_BYTES_MAX)
+      throw new RangeError(`a name of ${Buffer.byteLength(name)} bytes is past ${NAME_BYTES_MAX}`)
     if (metadata.byteLength > this.#environment.allowance.metadataBytes) {
-      throw new RangeError(`metadata of ${metadata.byteLength} bytes is past ${this.#environment.allowance.metadataBytes}, which is what the peer takes`)
+      throw new RangeError(
+        `metadata of ${metadata.byteLength} bytes is past ${this.#environment.allowance.metadataBytes}, which is what the peer takes`,
+      )
     }
     const className = TRAFFIC_CLASSES.indexOf(options.class ?? 'bulk')
     const lengthBytes = source instanceof Uint8Array ? source.byteLength : source.lengthBytes

@@ -52,7 +52,13 @@ export class OutgoingObject {
   constructor(
     id: number,
     source: ByteSource,
-    environment: { readonly hash: Hash; readonly chunkBytes: number; readonly initialWindowBytes: number; readonly windowBytes: number; readonly onProgress: ((progress: ObjectProgress) => void) | undefined },
+    environment: {
+      readonly hash: Hash
+      readonly chunkBytes: number
+      readonly initialWindowBytes: number
+      readonly windowBytes: number
+      readonly onProgress: ((progress: ObjectProgress) => void) | undefined
+    },
     events: OutgoingEvents,
   ) {
     this.id = id
@@ -90,7 +96,11 @@ export class OutgoingObject {
       if (this.#over) return
       if (this.#sentBytes !== (this.#lengthBytes ?? this.#sentBytes)) throw this.#wrongLength()
       this.#digest = whole.digest()
-      this.#events.control(FRAME.end, this.id, encodeEnding({ chunks: this.#nextSequence, lengthBytes: this.#sentBytes, digest: this.#digest }))
+      this.#events.control(
+        FRAME.end,
+        this.id,
+        encodeEnding({ chunks: this.#nextSequence, lengthBytes: this.#sentBytes, digest: this.#digest }),
+      )
     } catch (error) {
       this.fail(error)
     }
@@ -121,7 +131,8 @@ export class OutgoingObject {
   }
 
   credit(received: number, granted: number): void {
-    if (received > this.#nextSequence) throw amstError('ERR_AMST_PROTOCOL', `the peer acknowledges chunk ${received} of ${this.#nextSequence}`)
+    if (received > this.#nextSequence)
+      throw amstError('ERR_AMST_PROTOCOL', `the peer acknowledges chunk ${received} of ${this.#nextSequence}`)
     for (; this.#received < received; this.#received += 1) {
       this.#ackedBytes += this.#kept.get(this.#received)?.frame.body.byteLength ?? 0
       this.#kept.delete(this.#received)
@@ -193,7 +204,10 @@ export class OutgoingObject {
   }
 
   #wrongLength(): Error {
-    return amstError('ERR_AMST_SOURCE_LENGTH', `the source was announced as ${this.#lengthBytes} bytes and gave ${this.#sentBytes}: announce what it gives, or nothing`)
+    return amstError(
+      'ERR_AMST_SOURCE_LENGTH',
+      `the source was announced as ${this.#lengthBytes} bytes and gave ${this.#sentBytes}: announce what it gives, or nothing`,
+    )
   }
 }
 

@@ -19,6 +19,7 @@ export class PeerFeed {
   }
 
   async *read(): AsyncGenerator<PeerChange, void, undefined> {
+    // Until its end, at the pace of its reader.
     for (;;) {
       for (const [key, change] of this.#pending) {
         this.#pending.delete(key)

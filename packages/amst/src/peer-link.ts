@@ -1,4 +1,4 @@
-import { type Address, type Clock, type Logger, type NodeId, type Principal, isDwcpError } from '@dwcp/interface'
+import { type Address, type Clock, isDwcpError, type Logger, type NodeId, type Principal } from '@dwcp/interface'
 import { Backoff } from './backoff.js'
 import type { OpenedSession } from './connect.js'
 import { type AmstError, amstError, asError, messageOf } from './errors.js'
@@ -126,7 +126,9 @@ export class PeerLink {
   }
 
   #retire({ session }: OpenedSession, reason: string): void {
-    session.destroy(amstError('ERR_AMST_PEER_LOST', `"${this.#peer}" was lost: ${reason}`, { retryable: true, details: { peer: this.#peer } }))
+    session.destroy(
+      amstError('ERR_AMST_PEER_LOST', `"${this.#peer}" was lost: ${reason}`, { retryable: true, details: { peer: this.#peer } }),
+    )
     this.#environment.down(session.peer, reason)
   }
 
@@ -143,7 +145,9 @@ export class PeerLink {
   #startDialling(): void {
     if (this.#isDialling) return
     this.#isDialling = true
-    this.#dialUntilDone().catch((error: unknown) => this.#environment.logger.error({ peer: this.#peer, error: messageOf(error) }, 'dialling stopped'))
+    this.#dialUntilDone().catch((error: unknown) =>
+      this.#environment.logger.error({ peer: this.#peer, error: messageOf(error) }, 'dialling stopped'),
+    )
   }
 
   async #dialUntilDone(): Promise<void> {
@@ -175,13 +179,19 @@ export class PeerLink {
       else this.adopt(opened)
     } catch (error) {
       const code = isDwcpError(error) ? error.code : undefined
-      this.#environment.logger.debug({ peer: this.#peer, host: address.host, port: address.port, code, error: asError(error).message }, 'a dial did not succeed')
+      this.#environment.logger.debug(
+        { peer: this.#peer, host: address.host, port: address.port, code, error: asError(error).message },
+        'a dial did not succeed',
+      )
     } finally {
       this.#isAsking = false
     }
   }
 
   #unreachable(why: string): AmstError {
-    return amstError('ERR_AMST_UNREACHABLE', `"${this.#peer}" cannot be reached: ${why}`, { retryable: true, details: { peer: this.#peer } })
+    return amstError('ERR_AMST_UNREACHABLE', `"${this.#peer}" cannot be reached: ${why}`, {
+      retryable: true,
+      details: { peer: this.#peer },
+    })
   }
 }

@@ -49,7 +49,8 @@ export class Requests {
   handle(channel: string, handler: ChannelHandler): Disposable {
     if (this.#handlers.has(channel)) throw new RangeError(`channel "${channel}" already has a handler: dispose of it first`)
     const limit = this.#environment.limits.channels
-    if (this.#handlers.size >= limit) throw amstError('ERR_AMST_LIMIT', `${limit} channels have handlers: raise limits.channels`, { details: { limit } })
+    if (this.#handlers.size >= limit)
+      throw amstError('ERR_AMST_LIMIT', `${limit} channels have handlers: raise limits.channels`, { details: { limit } })
     this.#handlers.set(channel, handler)
     return {
       [Symbol.dispose]: () => {
@@ -61,7 +62,8 @@ export class Requests {
   async request(channel: string, payload: Uint8Array, options: RequestOptions): Promise<Uint8Array> {
     options.signal?.throwIfAborted()
     const limit = this.#environment.peerPendingRequests
-    if (this.#pending.size >= limit) throw amstError('ERR_AMST_LIMIT', `${limit} requests wait for an answer, which is what the peer takes`, { retryable: true })
+    if (this.#pending.size >= limit)
+      throw amstError('ERR_AMST_LIMIT', `${limit} requests wait for an answer, which is what the peer takes`, { retryable: true })
     const id = this.#nextId
     const body = encodeLabelled(channel, payload)
     this.#nextId = (this.#nextId + 1) >>> 0
@@ -91,7 +93,9 @@ export class Requests {
     if (!handler) return this.#environment.unhandled?.(label, payload)
     Promise.resolve()
       .then(() => handler(payload))
-      .catch((error: unknown) => this.#environment.logger.error({ channel: label, error: messageOf(error) }, 'the handler of a notification threw'))
+      .catch((error: unknown) =>
+        this.#environment.logger.error({ channel: label, error: messageOf(error) }, 'the handler of a notification threw'),
+      )
   }
 
   takeRequest(id: number, body: Buffer): void {
@@ -117,7 +121,11 @@ export class Requests {
   takeFailure(id: number, body: Buffer): void {
     const { code, message } = decodeTrouble(body)
     const pending = this.#pending.get(id)
-    pending?.reject(amstError('ERR_AMST_REQUEST_FAILED', `the peer could not answer on "${pending.channel}": ${message}`, { details: { peerCode: code } }))
+    pending?.reject(
+      amstError('ERR_AMST_REQUEST_FAILED', `the peer could not answer on "${pending.channel}": ${message}`, {
+        details: { peerCode: code },
+      }),
+    )
   }
 
   failAll(reason: Error): void {
@@ -126,7 +134,8 @@ export class Requests {
 
   #answer(id: number, answer: Uint8Array): void {
     const limitBytes = this.#environment.limits.messageBytes
-    if (answer.byteLength > limitBytes) throw new RangeError(`an answer of ${answer.byteLength} bytes is past ${limitBytes}: send an object`)
+    if (answer.byteLength > limitBytes)
+      throw new RangeError(`an answer of ${answer.byteLength} bytes is past ${limitBytes}: send an object`)
     this.#environment.control(FRAME.response, id, answer)
   }
 

@@ -1,6 +1,6 @@
-import { X509Certificate, createHash } from 'node:crypto'
+import { createHash, X509Certificate } from 'node:crypto'
 import { BlockList, isIP, type Socket } from 'node:net'
-import { TLSSocket, type SecureContextOptions } from 'node:tls'
+import { type SecureContextOptions, TLSSocket } from 'node:tls'
 import type { NodeId, Principal, TlsCredentials, TrustDomain } from '@dwcp/interface'
 import { amstError } from './errors.js'
 
@@ -30,7 +30,10 @@ export function securityFor(options: SecurityOptions, host: string): Security {
     if (options.plaintext) throw new TypeError('"tls" and "plaintext" exclude each other: give one')
     const names = namesIn(options.tls.cert)
     if (names.length !== 1 || names[0] !== options.nodeId) {
-      throw amstError('ERR_AMST_IDENTITY', `the certificate names "${names.join('", "')}" and nodeId is "${options.nodeId}": they must be equal`)
+      throw amstError(
+        'ERR_AMST_IDENTITY',
+        `the certificate names "${names.join('", "')}" and nodeId is "${options.nodeId}": they must be equal`,
+      )
     }
     return 'tls1.3'
   }

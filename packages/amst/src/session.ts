@@ -1,14 +1,14 @@
+import type { Socket } from 'node:net'
 import type { Address, ByteSource, Clock, Logger, ObjectReceipt, Principal } from '@dwcp/interface'
 import type { Hash } from '@dwcp/native-rdma/hash'
 import type { TcpInfo } from '@dwcp/native-rdma/socket'
-import type { Socket } from 'node:net'
-import type { IncomingTransfer } from './incoming-object.js'
 import { encodeLabelled } from './body.js'
 import { ControlLane } from './control-lane.js'
 import { amstError, asError } from './errors.js'
 import { EMPTY, FRAME, type FrameType } from './frame.js'
 import type { ReceivedFrame } from './frame-reader.js'
 import type { Allowance } from './hello.js'
+import type { IncomingTransfer } from './incoming-object.js'
 import type { AmstLimits } from './limits.js'
 import { Objects, type SendOptions } from './objects.js'
 import { type ChannelHandler, type RequestOptions, Requests } from './requests.js'
@@ -90,7 +90,14 @@ export class TcpSession implements Session {
     const control = (type: FrameType, id: number, body: Uint8Array): void => this.#push(type, id, body)
     this.#lane = new ControlLane(limits.queueBytes)
     this.#objects = new Objects({ hash, limits, allowance, control, pump: () => this.#pump() })
-    this.#requests = new Requests({ clock, logger, limits, peerPendingRequests: Math.min(limits.pendingRequests, allowance.pendingRequests), control, unhandled })
+    this.#requests = new Requests({
+      clock,
+      logger,
+      limits,
+      peerPendingRequests: Math.min(limits.pendingRequests, allowance.pendingRequests),
+      control,
+      unhandled,
+    })
     this.#startedMs = clock.monotonicMs()
     this.closed = new Promise((resolve) => {
       this.#resolveClosed = resolve
@@ -143,14 +150,16 @@ export class TcpSession implements Session {
     if (this.#state !== 'open') return Promise.reject(this.#refusal())
     const limitBytes = Math.min(this.#environment.limits.messageBytes, this.#environment.allowance.messageBytes)
     if (payload.byteLength > limitBytes) throw tooLong(payload, limitBytes)
-    if (!this.#lane.hasRoom(payload.byteLength)) return Promise.reject(amstError('ERR_AMST_LIMIT', 'the queue of messages is full', { retryable: true }))
+    if (!this.#lane.hasRoom(payload.byteLength))
+      return Promise.reject(amstError('ERR_AMST_LIMIT', 'the queue of messages is full', { retryable: true }))
     return this.#requests.request(channel, payload, options).finally(() => this.#idle())
   }
 
   notify(channel: string, payload: Uint8Array, options: { readonly expiresAtMs?: number } = {}): boolean {
     const limitBytes = this.#environment.limits.messageBytes
     if (payload.byteLength > limitBytes) throw tooLong(payload, limitBytes)
-    if (this.#state !== 'open' || !this.#lane.hasRoom(payload.byteLength) || payload.byteLength > this.#environment.allowance.messageBytes) return false
+    if (this.#state !== 'open' || !this.#lane.hasRoom(payload.byteLength) || payload.byteLength > this.#environment.allowance.messageBytes)
+      return false
     this.#lane.push(FRAME.message, 0, encodeLabelled(channel, payload), options.expiresAtMs)
     this.#pump()
     return true
@@ -214,7 +223,9 @@ export class TcpSession implements Session {
     timer?.[Symbol.dispose]()
     if (this.#isOverNow()) return
     this.#push(FRAME.bye, 0, EMPTY)
-    const end = clock.after(limits.closeTimeoutMs, () => this.#finish(amstError('ERR_AMST_CLOSED', 'the session was closed here'), undefined))
+    const end = clock.after(limits.closeTimeoutMs, () =>
+      this.#finish(amstError('ERR_AMST_CLOSED', 'the session was closed here'), undefined),
+    )
     await this.closed
     end[Symbol.dispose]()
   }
@@ -236,7 +247,9 @@ export class TcpSession implements Session {
     this.#lane.push(type, id, body)
     // Answers to a peer that does not read: its session must not grow without bound.
     if (this.#lane.heldBytes > 2 * this.#environment.limits.queueBytes) {
-      return this.destroy(amstError('ERR_AMST_LIMIT', `the peer leaves more than ${2 * this.#environment.limits.queueBytes} bytes of answers unread`))
+      return this.destroy(
+        amstError('ERR_AMST_LIMIT', `the peer leaves more than ${2 * this.#environment.limits.queueBytes} bytes of answers unread`),
+      )
     }
     this.#pump()
   }
@@ -308,7 +321,11 @@ export class TcpSession implements Session {
       this.#lane.rewind()
     }
     if (this.#streams.size === 0) {
-      const lost = amstError('ERR_AMST_PEER_LOST', `every stream to "${this.peer.nodeId}" is lost: ${reason.message}`, { retryable: true, cause: reason, details: { peer: this.peer.nodeId } })
+      const lost = amstError('ERR_AMST_PEER_LOST', `every stream to "${this.peer.nodeId}" is lost: ${reason.message}`, {
+        retryable: true,
+        cause: reason,
+        details: { peer: this.peer.nodeId },
+      })
       return this.#finish(lost, this.#state === 'closing' ? undefined : lost)
     }
     this.#environment.logger.warn({ peer: this.peer.nodeId, stream: stream.index, reason: reason.message }, 'a stream was lost')

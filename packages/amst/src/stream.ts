@@ -1,9 +1,9 @@
 import type { Socket } from 'node:net'
 import type { Clock } from '@dwcp/interface'
 import type { Hash } from '@dwcp/native-rdma/hash'
-import { type TcpInfo, descriptorOf, getCongestionControl, tcpInfo } from '@dwcp/native-rdma/socket'
+import { descriptorOf, getCongestionControl, type TcpInfo, tcpInfo } from '@dwcp/native-rdma/socket'
 import { amstError, asError } from './errors.js'
-import { EMPTY, FRAME, type Frame, encodeHeader } from './frame.js'
+import { EMPTY, encodeHeader, FRAME, type Frame } from './frame.js'
 import { type FrameBounds, FrameReader, type ReceivedFrame } from './frame-reader.js'
 import type { StreamStats } from './stats.js'
 
@@ -41,7 +41,12 @@ export class Stream {
   #damaged = 0
   #turnBytes = 0
 
-  constructor(name: { readonly index: number; readonly serial: number }, socket: Socket, environment: { readonly clock: Clock; readonly hash: Hash; readonly bounds: FrameBounds }, events: StreamEvents) {
+  constructor(
+    name: { readonly index: number; readonly serial: number },
+    socket: Socket,
+    environment: { readonly clock: Clock; readonly hash: Hash; readonly bounds: FrameBounds },
+    events: StreamEvents,
+  ) {
     this.index = name.index
     this.serial = name.serial
     this.#socket = socket
@@ -115,7 +120,8 @@ export class Stream {
   /** Counts a damaged chunk. */
   damaged(limit: number): void {
     this.#damaged += 1
-    if (this.#damaged >= limit) this.fail(amstError('ERR_AMST_CORRUPT', `${limit} chunks arrived damaged on this stream`, { retryable: true }))
+    if (this.#damaged >= limit)
+      this.fail(amstError('ERR_AMST_CORRUPT', `${limit} chunks arrived damaged on this stream`, { retryable: true }))
   }
 
   fail(reason: Error): void {
@@ -179,4 +185,5 @@ export class Stream {
   }
 }
 
-const lost = (what: string, cause?: unknown): Error => amstError('ERR_AMST_PEER_LOST', `a stream was lost: ${what}`, { retryable: true, cause })
+const lost = (what: string, cause?: unknown): Error =>
+  amstError('ERR_AMST_PEER_LOST', `a stream was lost: ${what}`, { retryable: true, cause })

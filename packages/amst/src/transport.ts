@@ -13,9 +13,9 @@ import {
   type PeerDirectory,
   type Principal,
   type RateAdvisor,
-  type TrafficClass,
   silentLogger,
   systemClock,
+  type TrafficClass,
 } from '@dwcp/interface'
 import { openSession } from './connect.js'
 import { amstError, messageOf } from './errors.js'
@@ -127,7 +127,9 @@ class SessionTransport implements AmstTransport {
       )
     }
     if (this.#options.advisor) this.#sampleLater()
-    this.#followDirectory().catch((error: unknown) => this.#logger.error({ error: messageOf(error) }, 'the directory no longer tells changes'))
+    this.#followDirectory().catch((error: unknown) =>
+      this.#logger.error({ error: messageOf(error) }, 'the directory no longer tells changes'),
+    )
   }
 
   send(to: NodeId, channel: string, payload: Uint8Array, options: { readonly expiresAtMs?: number } = {}): boolean {
@@ -212,7 +214,15 @@ class SessionTransport implements AmstTransport {
       dial: (address, previous, asking, signal) =>
         openSession(
           address,
-          { ...this.#security, expect: peer, streams: this.#options.streams?.() ?? 4, signal, limits: this.#limits, clock: this.#clock, logger: this.#logger },
+          {
+            ...this.#security,
+            expect: peer,
+            streams: this.#options.streams?.() ?? 4,
+            signal,
+            limits: this.#limits,
+            clock: this.#clock,
+            logger: this.#logger,
+          },
           { instance: this.#instance, previous, asking, unhandled: (principal) => this.#deliver(principal) },
         ),
       up: (session) => this.#up(session),
@@ -227,7 +237,9 @@ class SessionTransport implements AmstTransport {
     const { advisor } = this.#options
     if (advisor) this.#samplers.set(peer.nodeId, new LinkSampler(peer.nodeId, session, this.#clock, advisor))
     for (const feed of this.#feeds) feed.push({ kind: 'up', peer })
-    this.#takeObjects(session).catch((error: unknown) => session.destroy(amstError('ERR_AMST_PROTOCOL', messageOf(error), { cause: error })))
+    this.#takeObjects(session).catch((error: unknown) =>
+      session.destroy(amstError('ERR_AMST_PROTOCOL', messageOf(error), { cause: error })),
+    )
   }
 
   #down(peer: Principal, reason: string): void {

@@ -11,7 +11,8 @@ async function serve(): Promise<void> {
   const server = await listen({ nodeId: 'child', plaintext: true })
   process.send?.(server.address)
   for await (const session of server) {
-    for await (const transfer of session.incoming) for await (const chunk of transfer.stream) if (chunk.byteLength > 0) process.send?.('receiving')
+    for await (const transfer of session.incoming)
+      for await (const chunk of transfer.stream) if (chunk.byteLength > 0) process.send?.('receiving')
   }
 }
 

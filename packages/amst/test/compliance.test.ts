@@ -1,13 +1,16 @@
 import { type TransportFixture, transportCompliance } from '@dwcp/compliance'
 import type { Address, NodeId } from '@dwcp/interface'
-import { type AmstTransport, type TransportOptions, createTransport } from '../src/index.ts'
+import { type AmstTransport, createTransport, type TransportOptions } from '../src/index.ts'
 import { createAuthority } from './certificates.ts'
-import { type Proxy, openProxy } from './proxy.ts'
+import { openProxy, type Proxy } from './proxy.ts'
 
 const authority = await createAuthority()
 
 /** Every node sees every other through a proxy of its own, so that links can be cut one by one. */
-async function fixture(ids: readonly NodeId[], secure: (id: NodeId) => Promise<Pick<TransportOptions, 'tls' | 'plaintext'>>): Promise<TransportFixture> {
+async function fixture(
+  ids: readonly NodeId[],
+  secure: (id: NodeId) => Promise<Pick<TransportOptions, 'tls' | 'plaintext'>>,
+): Promise<TransportFixture> {
   const addresses = new Map<string, Address>()
   const transports: AmstTransport[] = []
   const proxies = new Map<string, Proxy>()

@@ -55,7 +55,7 @@ test('bits flipped on the way are found: damaged chunks are sent again and no wr
     flips += 1
     const damaged = Buffer.from(bytes)
     const at = (flips * 7919) % damaged.byteLength
-    damaged[at] = (damaged[at] ?? 0) ^ (1 << flips % 8)
+    damaged[at] = (damaged[at] ?? 0) ^ (1 << (flips % 8))
     return damaged
   }
   const { a, b } = await pairThroughProxy({ damage })
@@ -116,7 +116,14 @@ test('garbage and half a hello cost a bounded time, and the listener serves on',
     socket.write(bytes)
     return new Promise((resolve) => socket.once('close', resolve))
   }
-  await Promise.all([randomBytes(5000), Buffer.from('GET / HTTP/1.1\r\n\r\n'), Buffer.from('AMS3\x01\x01\xff\xff'), Buffer.from('AMS3\x01\x09\x00\x00')].map(stranger))
+  await Promise.all(
+    [
+      randomBytes(5000),
+      Buffer.from('GET / HTTP/1.1\r\n\r\n'),
+      Buffer.from('AMS3\x01\x01\xff\xff'),
+      Buffer.from('AMS3\x01\x09\x00\x00'),
+    ].map(stranger),
+  )
   // Three are kept waiting for the rest of their hello, a fourth is not let in.
   await Promise.all([0, 1, 2, 3].map(() => stranger(Buffer.from('AMS3\x01\x01\x00\x40half'))))
   await using session = await connect(server.address, { nodeId: 'a', plaintext: true })

@@ -1,7 +1,7 @@
 import type { Address } from '@dwcp/interface'
 import { onTestFinished } from 'vitest'
-import { type AmstLimits, type IncomingTransfer, type Server, type Session, connect, listen } from '../src/index.ts'
-import { type Proxy, openProxy } from './proxy.ts'
+import { type AmstLimits, connect, type IncomingTransfer, listen, type Server, type Session } from '../src/index.ts'
+import { openProxy, type Proxy } from './proxy.ts'
 
 /** Two ends of one plaintext session, with a proxy between them; all of it closed after the test. */
 export interface Pair {
@@ -13,7 +13,11 @@ export interface Pair {
 }
 
 export async function pairThroughProxy(
-  options: { readonly streams?: number; readonly limits?: Partial<AmstLimits>; readonly damage?: (bytes: Buffer, toServer: boolean) => Buffer } = {},
+  options: {
+    readonly streams?: number
+    readonly limits?: Partial<AmstLimits>
+    readonly damage?: (bytes: Buffer, toServer: boolean) => Buffer
+  } = {},
 ): Promise<Pair> {
   const limits = options.limits ?? {}
   const server = await listen({ nodeId: 'b', plaintext: true, limits })

@@ -1,4 +1,4 @@
-import { type Server, type Socket, connect, createServer } from 'node:net'
+import { connect, createServer, type Server, type Socket } from 'node:net'
 import type { Address } from '@dwcp/interface'
 
 /** Stands between two ends, and can cut, hold or damage what passes. */
@@ -27,7 +27,10 @@ export async function openProxy(target: Address, damage: (bytes: Buffer, toServe
     const pair = { client, server }
     pairs.push(pair)
     if (isFrozen) return
-    for (const [from, to, toServer] of [[client, server, true], [server, client, false]] as const) {
+    for (const [from, to, toServer] of [
+      [client, server, true],
+      [server, client, false],
+    ] as const) {
       from.on('data', (bytes) => {
         if (!to.write(damage(bytes, toServer))) {
           from.pause()

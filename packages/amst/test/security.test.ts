@@ -1,10 +1,10 @@
 import { once } from 'node:events'
 import { connect as connectTls } from 'node:tls'
 import { expect, onTestFinished, test } from 'vitest'
+import { allowanceOf } from '../src/connect.ts'
 import { readGreeting } from '../src/greeting.ts'
 import { encodeHello } from '../src/hello.ts'
-import { type ListenOptions, type Server, type Session, connect, listen } from '../src/index.ts'
-import { allowanceOf } from '../src/connect.ts'
+import { connect, type ListenOptions, listen, type Server, type Session } from '../src/index.ts'
 import { DEFAULT_LIMITS } from '../src/limits.ts'
 import { createAuthority } from './certificates.ts'
 
@@ -58,7 +58,9 @@ test('a certificate of another authority is refused, in either direction', async
   const stranger = await (await createAuthority()).credentials('a')
   const server = await serve({ tls: tls.b })
   await expect(connect(server.address, { nodeId: 'a', tls: stranger })).rejects.toMatchObject({ code: 'ERR_AMST_TLS' })
-  await expect(connect(server.address, { nodeId: 'a', tls: { ...stranger, ca: authority.pem } })).rejects.toMatchObject({ code: 'ERR_AMST_TLS' })
+  await expect(connect(server.address, { nodeId: 'a', tls: { ...stranger, ca: authority.pem } })).rejects.toMatchObject({
+    code: 'ERR_AMST_TLS',
+  })
 })
 
 test('a name that is not in the certificate is refused', async () => {
@@ -91,7 +93,10 @@ test('a stream joins only with the session’s secret and the certificate of its
 
 test('the listener’s owner and its limits decide who comes in', async () => {
   const picky = await serve({ plaintext: true, accept: (peer) => peer.nodeId !== 'a' })
-  await expect(connect(picky.address, { nodeId: 'a', plaintext: true })).rejects.toMatchObject({ code: 'ERR_AMST_REFUSED', message: expect.stringContaining('"a"') })
+  await expect(connect(picky.address, { nodeId: 'a', plaintext: true })).rejects.toMatchObject({
+    code: 'ERR_AMST_REFUSED',
+    message: expect.stringContaining('"a"'),
+  })
   const small = await serve({ plaintext: true, limits: { sessions: 1 } })
   const only = await connect(small.address, { nodeId: 'a', plaintext: true })
   await expect(connect(small.address, { nodeId: 'c', plaintext: true })).rejects.toMatchObject({ code: 'ERR_AMST_LIMIT', retryable: true })
@@ -112,7 +117,9 @@ test('a dial ends with the caller’s signal, its deadline, or the network’s r
   onTestFinished(() => void mute.close())
   const bound = mute.address()
   if (bound === null || typeof bound === 'string') throw new TypeError('no port')
-  await expect(connect({ host: '127.0.0.1', port: bound.port }, { nodeId: 'a', plaintext: true, timeoutMs: 50 })).rejects.toMatchObject({ code: 'ERR_AMST_TIMEOUT' })
+  await expect(connect({ host: '127.0.0.1', port: bound.port }, { nodeId: 'a', plaintext: true, timeoutMs: 50 })).rejects.toMatchObject({
+    code: 'ERR_AMST_TIMEOUT',
+  })
 })
 
 const open = {

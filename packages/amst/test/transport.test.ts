@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { Address, LinkSample, NodeId, PeerDirectory } from '@dwcp/interface'
 import { tcpInfo } from '@dwcp/native-rdma/socket'
 import { expect, onTestFinished, test } from 'vitest'
-import { type AmstTransport, type TransportOptions, createTransport } from '../src/index.ts'
+import { type AmstTransport, createTransport, type TransportOptions } from '../src/index.ts'
 import { until } from './pair.ts'
 
 /** A directory that is written by hand. */
@@ -13,7 +13,10 @@ function book(): PeerDirectory & { readonly entries: Map<NodeId, Address[]>; tel
     entries,
     lookup: (node) => entries.get(node) ?? [],
     async *changes() {
-      for (;;) yield await new Promise<NodeId>((resolve) => { tell = resolve })
+      for (;;)
+        yield await new Promise<NodeId>((resolve) => {
+          tell = resolve
+        })
     },
     tell: (node) => tell(node),
   }
@@ -78,7 +81,10 @@ test('an object for a peer that does not answer fails in bounded time, or with i
   const directory = book()
   directory.entries.set('gone', [{ host: '127.0.0.1', port: 1 }])
   const client = await open('client', directory, { dialTimeoutMs: 60 })
-  await expect(client.sendObject('gone', 'x', new Uint8Array(1), { class: 'bulk' })).rejects.toMatchObject({ code: 'ERR_AMST_UNREACHABLE', retryable: true })
+  await expect(client.sendObject('gone', 'x', new Uint8Array(1), { class: 'bulk' })).rejects.toMatchObject({
+    code: 'ERR_AMST_UNREACHABLE',
+    retryable: true,
+  })
   const stop = new AbortController()
   const waiting = client.sendObject('gone', 'x', new Uint8Array(1), { class: 'bulk', signal: stop.signal })
   stop.abort(new Error('no more'))

@@ -19,13 +19,17 @@ export class PeerFeed {
   }
 
   async *read(): AsyncGenerator<PeerChange, void, undefined> {
+    // Until its end, at the pace of its reader.
     for (;;) {
       for (const [key, change] of this.#pending) {
         this.#pending.delete(key)
         yield change
       }
       if (this.#ended) return
-      if (this.#pending.size === 0) await new Promise<void>((resolve) => { this.#wake = resolve })
+      if (this.#pending.size === 0)
+        await new Promise<void>((resolve) => {
+          this.#wake = resolve
+        })
     }
   }
 }

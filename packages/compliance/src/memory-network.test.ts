@@ -16,7 +16,10 @@ test('a link that was cut comes back by itself once healed', async () => {
   await new Promise(setImmediate)
   network.cut('a', 'b')
   expect(a.send('b', 'n', Uint8Array.of(2))).toBe(false)
-  await expect(a.sendObject('b', 'o', new Uint8Array(1), { class: 'bulk' })).rejects.toMatchObject({ code: 'ERR_AMST_PEER_LOST', retryable: true })
+  await expect(a.sendObject('b', 'o', new Uint8Array(1), { class: 'bulk' })).rejects.toMatchObject({
+    code: 'ERR_AMST_PEER_LOST',
+    retryable: true,
+  })
   await new Promise(setImmediate)
   network.heal('a', 'b')
   await watching

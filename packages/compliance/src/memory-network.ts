@@ -1,4 +1,4 @@
-import { type Clock, type NodeId, type TrustDomain, systemClock } from '@dwcp/interface'
+import { type Clock, type NodeId, systemClock, type TrustDomain } from '@dwcp/interface'
 import { MemoryTransport } from './memory-transport.js'
 
 export interface MemoryNetworkOptions {

@@ -57,6 +57,7 @@ export class Passage {
   async *#read(): AsyncGenerator<Uint8Array, void, undefined> {
     if (this.#state !== 'waiting') throw new TypeError('the bytes of an object are read once')
     this.#state = 'reading'
+    // Until the source ends or the object breaks.
     for (;;) {
       const next = this.#source.next().catch((cause: unknown) => {
         this.fail({ sender: cause, receiver: cancelled(cause) })

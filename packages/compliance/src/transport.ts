@@ -28,7 +28,8 @@ export function transportCompliance(name: string, create: (ids: readonly NodeId[
       const { a, b, c } = await open()
       const got: string[] = []
       for (const channel of ['x', 'y']) b.receive(channel, (from, payload) => got.push(`${from.nodeId} ${channel} ${payload[0]}`))
-      for (let n = 0; n < 200; n += 1) for (const from of [a, c]) for (const channel of ['x', 'y']) expect(from.send('b', channel, Uint8Array.of(n))).toBe(true)
+      for (let n = 0; n < 200; n += 1)
+        for (const from of [a, c]) for (const channel of ['x', 'y']) expect(from.send('b', channel, Uint8Array.of(n))).toBe(true)
       await until(() => got.length >= 800)
       for (const flow of ['a x', 'a y', 'c x', 'c y']) {
         expect(got.filter((line) => line.startsWith(`${flow} `))).toEqual(Array.from({ length: 200 }, (_, n) => `${flow} ${n}`))
@@ -50,7 +51,10 @@ export function transportCompliance(name: string, create: (ids: readonly NodeId[
       await until(() => got.length === 1)
       a.send('c', 'x', payload)
       await until(() => got.length === 2)
-      expect(got).toEqual([[1, 2, 3], [1, 2, 3]])
+      expect(got).toEqual([
+        [1, 2, 3],
+        [1, 2, 3],
+      ])
     })
 
     test('may be as long as maxMessageBytes and not a byte longer', async () => {
@@ -159,7 +163,10 @@ export function transportCompliance(name: string, create: (ids: readonly NodeId[
     test('are rejected with what the receiver threw', async () => {
       const { a, b } = await open()
       b.receiveObject('x', () => Promise.reject(new Error('the disk is full')))
-      await expect(a.sendObject('b', 'x', noise(3_000_000), bulk)).rejects.toMatchObject({ code: 'ERR_AMST_REJECTED', message: expect.stringContaining('the disk is full') })
+      await expect(a.sendObject('b', 'x', noise(3_000_000), bulk)).rejects.toMatchObject({
+        code: 'ERR_AMST_REJECTED',
+        message: expect.stringContaining('the disk is full'),
+      })
     })
 
     test('are rejected where the receiver leaves bytes unread', async () => {
@@ -208,7 +215,9 @@ export function transportCompliance(name: string, create: (ids: readonly NodeId[
     test.each([4, 6])('whose source does not give the 5 bytes it announced but %i are not sent', async (given) => {
       const { a, b } = await open()
       b.receiveObject('x', discard)
-      await expect(a.sendObject('b', 'x', { lengthBytes: 5, stream: pieces([given]) }, bulk)).rejects.toMatchObject({ code: 'ERR_AMST_SOURCE_LENGTH' })
+      await expect(a.sendObject('b', 'x', { lengthBytes: 5, stream: pieces([given]) }, bulk)).rejects.toMatchObject({
+        code: 'ERR_AMST_SOURCE_LENGTH',
+      })
     })
 
     test('wait for a slow reader, and others do not wait with them', async () => {
@@ -278,7 +287,10 @@ export function transportCompliance(name: string, create: (ids: readonly NodeId[
       })
       const order: string[] = []
       b.receive('m', (_from, payload) => order.push(`got ${payload[0]}`))
-      await expect(a.sendObject('b', 'x', { stream: endless() }, bulk)).rejects.toMatchObject({ code: 'ERR_AMST_PEER_LOST', retryable: true })
+      await expect(a.sendObject('b', 'x', { stream: endless() }, bulk)).rejects.toMatchObject({
+        code: 'ERR_AMST_PEER_LOST',
+        retryable: true,
+      })
       expect((await up).value).toMatchObject({ kind: 'up' })
       expect((await changes.next()).value).toMatchObject({ kind: 'down', peer: { nodeId: 'b' }, reason: expect.any(String) })
       heal()
@@ -297,6 +309,7 @@ async function* live(goOn: Promise<void>): AsyncGenerator<Uint8Array> {
 }
 
 async function* endless(): AsyncGenerator<Uint8Array> {
+  // As long as the transport pulls.
   for (;;) yield noise(100_000)
 }
 

@@ -115,7 +115,7 @@ export async function connectClient(options: ClientOptions): Promise<WorkloadCli
         const { from, each } = reply
         if (each.kind === 'answer') {
           homes.set(workload, { node: from, epoch: homes.get(workload)?.epoch ?? 0 })
-          return { payload: each.payload, node: from, sends, ms: clock.monotonicMs() - startedMs }
+          return { payload: new Uint8Array(each.payload), node: from, sends, ms: clock.monotonicMs() - startedMs }
         }
         if (each.kind === 'refused') throw new DwcpError(each.code, each.message, { details: { node: from, workload } })
         if (each.kind === 'moved') {

@@ -1,5 +1,5 @@
-import { readFile } from 'node:fs/promises'
 import { unwatchFile, watchFile } from 'node:fs'
+import { readFile } from 'node:fs/promises'
 import type { Logger } from '@dwcp/interface'
 import { FLAG_DEFAULTS, type Flags, parseFlags } from './flags.js'
 

@@ -61,9 +61,10 @@ export function parseFlags(text: string, source: string): Flags {
   } catch (cause) {
     throw new DwcpError('ERR_CORE_FLAGS', `${source} is not JSON: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
   }
+  if (Array.isArray(value)) throw new DwcpError('ERR_CORE_FLAGS', `${source} holds a list; flags are one object`)
   if (typeof value === 'object' && value !== null) {
     for (const key of Object.keys(value)) {
-      if (!(key in FLAG_DEFAULTS))
+      if (!Object.hasOwn(FLAG_DEFAULTS, key))
         throw new DwcpError(
           'ERR_CORE_FLAGS',
           `${source}: there is no flag "${key}"; did you mean "${nearest(key, Object.keys(FLAG_DEFAULTS))}"?`,

@@ -1,4 +1,3 @@
-export { HashChainVerifier, hashChain, kv, loadWorkload, simulation, workloadPath } from '@dwcp/migration'
 export type {
   MigrateOptions,
   MigrationPhase,
@@ -9,6 +8,7 @@ export type {
   WasmStats,
   WasmWorkload,
 } from '@dwcp/migration'
+export { HashChainVerifier, hashChain, kv, loadWorkload, simulation, workloadPath } from '@dwcp/migration'
 export { type ClientOptions, connectClient, type WorkloadAnswer, type WorkloadClient } from './client.js'
 export { FLAG_DEFAULTS, type FlaggedComponent, type Flags, parseFlags, rolloutBucket, usesV3 } from './flags.js'
 export type { FlagsStatus } from './flags-file.js'

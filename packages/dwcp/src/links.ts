@@ -41,6 +41,7 @@ export function createLinks(parts: {
   const { forced, clock, logger, onChange } = parts
   const detectors = new Map<NodeId, ModeDetector>()
   const up = new Set<NodeId>()
+  const probing = new Set<NodeId>()
   const closing = new AbortController()
   let followed: AmstTransport | undefined
   const detectorOf = (peer: NodeId): ModeDetector => {
@@ -53,6 +54,7 @@ export function createLinks(parts: {
   const observe = (sample: LinkSample): void => {
     const before = mode(sample.link)
     detectorOf(sample.link).observe(sample)
+    if (followed !== undefined && !detectorOf(sample.link).decided) void measure(followed, sample.link)
     if (mode(sample.link) === before) return
     logger.info({ peer: sample.link, mode: mode(sample.link), before, ...detectorOf(sample.link).measure }, 'the link changed its class')
     onChange(sample.link)
@@ -65,11 +67,14 @@ export function createLinks(parts: {
     const tookMs = clock.monotonicMs() - startedMs
     const stats = transport.sessionStats(peer)
     const rttMs = stats?.rttMs ?? 0
+    // The first byte and the receipt each cost half a round trip that is not the path's bandwidth.
+    const goodput = (lengthBytes * 1000) / Math.max(0.001, tookMs - rttMs)
+    // A busy host carries less than the path does; the kernel saw what one stream's burst was delivered at.
+    const burst = Math.max(0, ...(stats?.streams ?? []).map((stream) => stream.deliveryRateBytesPerSecond ?? 0))
     observe({
       link: peer,
       timeMs: clock.monotonicMs(),
-      // The first byte and the receipt each cost half a round trip that is not the path's bandwidth.
-      deliveredBytesPerSecond: (lengthBytes * 1000) / Math.max(0.001, tookMs - rttMs),
+      deliveredBytesPerSecond: Math.max(goodput, burst),
       rttMs,
       minRttMs: stats?.minRttMs ?? rttMs,
       lossRatio: stats?.retransmittedRatio ?? 0,
@@ -78,16 +83,19 @@ export function createLinks(parts: {
     return tookMs - rttMs
   }
 
+  /** Until the link is named, or turns out to carry other traffic, which names it in time. */
   const measure = async (transport: AmstTransport, peer: NodeId): Promise<void> => {
-    if (forced !== undefined) return
+    if (forced !== undefined || probing.has(peer)) return
+    probing.add(peer)
     try {
       let lengthBytes = PROBE_FIRST_BYTES
       while (!detectorOf(peer).decided && up.has(peer) && (transport.sessionStats(peer)?.objectsOpen ?? 0) === 0) {
         const tookMs = await probe(transport, peer, lengthBytes)
         if (tookMs < PROBE_MS) lengthBytes = Math.min(PROBE_MOST_BYTES, lengthBytes * 4)
       }
+      probing.delete(peer)
     } catch (error) {
-      // A client takes no probes, and a peer may leave: the link stays what it was.
+      // A client takes no probes, and is not asked again before it comes back; a peer may have left.
       logger.debug({ peer, error }, 'a probe came to nothing')
     }
   }
@@ -96,6 +104,7 @@ export function createLinks(parts: {
     for await (const change of transport.peers({ signal: closing.signal })) {
       const peer = change.peer.nodeId
       if (change.kind === 'path') continue
+      probing.delete(peer)
       if (change.kind === 'down') up.delete(peer)
       else {
         up.add(peer)

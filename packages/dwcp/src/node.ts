@@ -30,11 +30,11 @@ import {
   type WasmWorkload,
 } from '@dwcp/migration'
 import { type Broadcast, createBroadcast } from './broadcast.js'
-import { createLastValueAdvisor } from './last-value-advisor.js'
 import { usesV3 } from './flags.js'
 import { type FlagsFile, type FlagsStatus, watchFlags } from './flags-file.js'
-import { createLinks, type Links, type LinkStatus } from './links.js'
-import { createPeerList, formatAddress, parseAddress, type PeerList } from './peers.js'
+import { createLastValueAdvisor } from './last-value-advisor.js'
+import { createLinks, type LinkStatus, type Links } from './links.js'
+import { createPeerList, formatAddress, type PeerList, parseAddress } from './peers.js'
 import { openWorkloadPort, type WorkloadPort } from './workload-port.js'
 import { type WorkloadStatus, WorkloadTable } from './workload-table.js'
 

@@ -1,0 +1,236 @@
+import { randomFillSync } from 'node:crypto'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { isDwcpError } from '@dwcp/interface'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import {
+  connectClient,
+  type DwcpNode,
+  formatAddress,
+  HashChainVerifier,
+  hashChain,
+  kv,
+  loadWorkload,
+  type NodeChange,
+  type NodeOptions,
+  startNode,
+  type WorkloadClient,
+} from '../src/index.ts'
+
+let root: string
+const open: AsyncDisposable[] = []
+beforeEach(async () => {
+  root = await mkdtemp(join(tmpdir(), 'dwcp-core-'))
+})
+afterEach(async () => {
+  for (const each of open.splice(0).reverse()) await each[Symbol.asyncDispose]()
+  await rm(root, { recursive: true })
+})
+
+async function node(id: string, options: Partial<NodeOptions> = {}): Promise<DwcpNode> {
+  const started = await startNode({ id, dataDirectory: join(root, id), plaintext: true, ...options })
+  open.push(started)
+  return started
+}
+async function client(...nodes: readonly DwcpNode[]): Promise<WorkloadClient> {
+  const connected = await connectClient({ nodes: nodes.map((each) => formatAddress(each.address)), plaintext: true })
+  open.push(connected)
+  return connected
+}
+async function codeOf(promise: Promise<unknown>): Promise<string> {
+  try {
+    await promise
+  } catch (error) {
+    return isDwcpError(error) ? error.code : `not ours: ${String(error)}`
+  }
+  return 'none: it resolved'
+}
+async function until(node: DwcpNode, holds: () => boolean): Promise<void> {
+  for await (const _ of node.changes()) if (holds()) return
+}
+
+describe('a node', () => {
+  test('runs a program and answers its clients', async () => {
+    const a = await node('a')
+    expect(await a.run(await loadWorkload('kv'), { id: 'store' })).toEqual({ id: 'store', state: 'running', epoch: 1, owner: 'a' })
+    const user = await client(a)
+    const put = await user.request('store', kv.put('k', Uint8Array.of(1)))
+    expect(put.node).toBe('a')
+    expect(kv.decode((await user.request('store', kv.get('k'))).payload)).toEqual({ status: 'done', value: Uint8Array.of(1) })
+  })
+
+  test('moves a program to another node and back while a client keeps asking, and the chain holds', async () => {
+    const [a, b] = [await node('a'), await node('b')]
+    await a.run(await loadWorkload('hash-chain'), { id: 'chain' })
+    const user = await client(a, b)
+    const verifier = new HashChainVerifier()
+    let stop = false
+    let answers = 0
+    const asking = (async () => {
+      await user.request('chain', hashChain.pace(20_000))
+      while (!stop) {
+        const { payload } = await user.request('chain', hashChain.status())
+        expect(verifier.verify(hashChain.decode(payload))).toBe(true)
+        answers++
+      }
+    })()
+    const there = await a.migrate('chain', b.address)
+    expect(there).toMatchObject({ from: 'a', to: 'b', epoch: 2 })
+    const back = await b.migrate('chain', 'a')
+    expect(back).toMatchObject({ from: 'b', to: 'a', epoch: 3 })
+    stop = true
+    await asking
+    expect(answers).toBeGreaterThan(0)
+    expect(b.workloads()).toEqual([{ id: 'chain', state: 'moved', epoch: 3, owner: 'a', address: a.address }])
+    expect(a.workloads()).toEqual([{ id: 'chain', state: 'running', epoch: 3, owner: 'a' }])
+  })
+
+  test('counts each request of each client once, however often it moves', async () => {
+    const [a, b] = [await node('a'), await node('b')]
+    await a.run(await loadWorkload('kv'), { id: 'store' })
+    const users = await Promise.all([1, 2, 3].map(() => client(a, b)))
+    let done = 0
+    let moving = true
+    const asking = users.map(async (user, i) => {
+      for (let n = 0; moving; n++) {
+        await user.request('store', kv.put(`${i}-${n}`, Uint8Array.of(n)))
+        done++
+      }
+    })
+    for (let hop = 0; hop < 6; hop++) await (hop % 2 === 0 ? a.migrate('store', b.address) : b.migrate('store', a.address))
+    moving = false
+    await Promise.all(asking)
+    const [user] = users
+    expect(done).toBeGreaterThan(0)
+    expect(kv.decodeCount((await (user ?? (await client(a))).request('store', kv.count())).payload)).toBe(done)
+  })
+
+  test('says where a workload went, and that it knows none of another', async () => {
+    const [a, b] = [await node('a'), await node('b')]
+    await a.run(await loadWorkload('kv'), { id: 'store' })
+    await a.migrate('store', b.address)
+    await expect(a.migrate('store', b.address)).rejects.toMatchObject({
+      code: 'ERR_CORE_UNKNOWN_WORKLOAD',
+      message: expect.stringContaining('it is on b'),
+    })
+    expect(await codeOf(a.migrate('nothing', b.address))).toBe('ERR_CORE_UNKNOWN_WORKLOAD')
+    const user = await client(a)
+    expect((await user.request('store', kv.put('k', Uint8Array.of(1)))).node).toBe('b')
+    expect(await codeOf(user.request('nothing', kv.get('k'), { timeoutMs: 300 }))).toBe('ERR_CORE_NO_ANSWER')
+  })
+
+  test('refuses a name that is taken, here and on the way', async () => {
+    const [a, b] = [await node('a'), await node('b')]
+    const module = await loadWorkload('kv')
+    await a.run(module, { id: 'store' })
+    await b.run(module, { id: 'store' })
+    expect(await codeOf(a.run(module, { id: 'store' }))).toBe('ERR_OWNERSHIP_EPOCH')
+    await expect(a.migrate('store', b.address)).rejects.toThrow('already owns a workload named store')
+    expect([a, b].map((each) => each.workloads()[0]?.state)).toEqual(['running', 'running'])
+  })
+
+  test('refuses a module that is none, with nothing left behind', async () => {
+    const a = await node('a')
+    expect(await codeOf(a.run(Uint8Array.of(1, 2, 3), { id: 'w' }))).toBe('ERR_MIGRATION_UNSUPPORTED')
+    expect(a.workloads()).toEqual([])
+    await a.run(await loadWorkload('kv'), { id: 'w' })
+  })
+
+  test('ends a workload, whose name is then free', async () => {
+    const a = await node('a')
+    await a.run(await loadWorkload('kv'), { id: 'w' })
+    await a.end('w', 'no longer needed')
+    expect(a.workloads()).toEqual([{ id: 'w', state: 'ended', epoch: 1, reason: 'no longer needed' }])
+    expect((await a.run(await loadWorkload('kv'), { id: 'w' })).state).toBe('running')
+  })
+
+  test('says after a restart that what it ran is lost, and never runs it again', async () => {
+    const first = await node('a')
+    await first.run(await loadWorkload('kv'), { id: 'w' })
+    await first.close()
+    const second = await node('a')
+    expect(second.workloads()).toEqual([{ id: 'w', state: 'ended', epoch: 1, reason: 'ended with its node' }])
+    expect(second.workload('w')).toBeUndefined()
+  })
+
+  test('keeps a second process out of its directory', async () => {
+    await node('a')
+    expect(await codeOf(node('a'))).toBe('ERR_MIGRATION_JOURNAL_LOCKED')
+  })
+
+  test('needs TLS, or a word that it is not wanted', async () => {
+    await expect(startNode({ id: 'a', dataDirectory: join(root, 'a') })).rejects.toMatchObject({ code: 'ERR_AMST_PLAINTEXT_REFUSED' })
+    await expect(
+      startNode({ id: 'a', dataDirectory: join(root, 'a'), plaintext: true, listen: { host: '0.0.0.0' } }),
+    ).rejects.toMatchObject({ code: 'ERR_AMST_PLAINTEXT_REFUSED' })
+    // What failed has given the directory back.
+    await node('a')
+  })
+
+  test('can be closed twice, and its changes end', async () => {
+    const a = await node('a')
+    const changes: NodeChange[] = []
+    const listening = (async () => {
+      for await (const change of a.changes()) changes.push(change)
+    })()
+    await a.run(await loadWorkload('kv'), { id: 'w' })
+    await Promise.all([a.close(), a.close()])
+    await listening
+    expect(changes).toContainEqual({ kind: 'workload', workload: 'w' })
+  })
+})
+
+describe('the links of a node', () => {
+  test('are named by what was measured: loopback is a datacenter', async () => {
+    const b = await node('b')
+    const a = await node('a', { peers: { b: b.address } })
+    await a.run(await loadWorkload('kv'), { id: 'w' })
+    const named = until(a, () => a.links().some((link) => link.peer === 'b' && link.mode === 'datacenter'))
+    await a.migrate('w', 'b')
+    await named
+    const link = a.links().find((each) => each.peer === 'b')
+    expect(link).toMatchObject({ up: true, forced: false, security: 'plaintext', streams: 4 })
+    expect(link?.bytesPerSecond).toBeGreaterThan(0.9e9 / 8)
+    expect(link?.rttMs).toBeLessThan(10)
+  })
+
+  test('can be forced', async () => {
+    const [a, b] = [await node('a', { mode: 'internet' }), await node('b')]
+    await a.run(await loadWorkload('kv'), { id: 'w' })
+    await a.migrate('w', b.address)
+    expect(a.links().find((link) => link.peer === 'b')).toMatchObject({ mode: 'internet', forced: true })
+  })
+})
+
+describe('flags', () => {
+  test('forceV1Mode gives v1 behaviour: 16 streams, and whole blocks instead of zero pages', async () => {
+    const flags = join(root, 'flags.json')
+    await writeFile(flags, '{"forceV1Mode":true}')
+    const module = await loadWorkload('kv')
+    const returnTrip = async (name: string, options: Partial<NodeOptions>): Promise<number> => {
+      const [here, there] = [await node(`${name}-1`, options), await node(`${name}-2`, options)]
+      const user = await client(here, there)
+      await here.run(module, { id: name })
+      for (let n = 0; n < 40; n++) await user.request(name, kv.put(String(n), randomFillSync(new Uint8Array(20_000))))
+      await here.migrate(name, there.address)
+      expect(here.links().find((link) => link.peer === there.id)?.streams).toBe(name === 'v1' ? 16 : 4)
+      // A few bytes in random pages: v1 sends the blocks whole, v3 what changed in them.
+      for (let n = 0; n < 40; n++) await user.request(name, kv.put(String(n), Uint8Array.of(n)))
+      return (await there.migrate(name, here.address)).wireBytes
+    }
+    expect(await returnTrip('v1', { flags, mode: 'hybrid' })).toBeGreaterThan(2 * (await returnTrip('v3', { mode: 'hybrid' })))
+  })
+
+  test('are obeyed from the moment the file changes, with a transfer under way not lost', async () => {
+    const flags = join(root, 'flags.json')
+    await writeFile(flags, '{}')
+    const [a, b] = [await node('a', { flags }), await node('b')]
+    await a.run(await loadWorkload('kv'), { id: 'w' })
+    const changed = until(a, () => a.flags().flags.forceV1Mode)
+    await writeFile(flags, '{"forceV1Mode":true}')
+    await a.migrate('w', b.address)
+    await changed
+    expect(b.workloads()[0]?.state).toBe('running')
+  })
+})

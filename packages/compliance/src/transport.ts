@@ -309,7 +309,7 @@ async function* live(goOn: Promise<void>): AsyncGenerator<Uint8Array> {
 }
 
 async function* endless(): AsyncGenerator<Uint8Array> {
-  // As long as the transport pulls.
+  // Until the transport stops pulling.
   for (;;) yield noise(100_000)
 }
 

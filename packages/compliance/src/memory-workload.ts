@@ -108,7 +108,10 @@ class Instance implements MemoryWorkload {
     }
     this.#end()
     yield { kind: 'stopped' }
-    yield* this.#batches([...new Set([...pages, ...this.#dirty])].sort((x, y) => x - y), control)
+    yield* this.#batches(
+      [...new Set([...pages, ...this.#dirty])].sort((x, y) => x - y),
+      control,
+    )
     yield { kind: 'final', digest: this.digest() }
   }
 
@@ -157,7 +160,10 @@ class Target implements WorkloadTarget {
   async prepare(manifest: WorkloadManifest): Promise<void> {
     const [region] = manifest.regions
     if (manifest.kind !== KIND || manifest.version !== 1 || region === undefined || Object.keys(manifest.requires).length > 0) {
-      throw new DwcpError('ERR_MIGRATION_UNSUPPORTED', `a memory driver does not run ${manifest.kind} version ${manifest.version} with these requirements`)
+      throw new DwcpError(
+        'ERR_MIGRATION_UNSUPPORTED',
+        `a memory driver does not run ${manifest.kind} version ${manifest.version} with these requirements`,
+      )
     }
     this.#manifest = manifest
     this.#memory = new Uint8Array(region.lengthBytes)
@@ -174,7 +180,8 @@ class Target implements WorkloadTarget {
   }
 
   async start(grant: Grant): Promise<Workload> {
-    if (!grant.active || this.#memory === undefined || this.#manifest === undefined) throw new TypeError('import first, and start under an active grant')
+    if (!grant.active || this.#memory === undefined || this.#manifest === undefined)
+      throw new TypeError('import first, and start under an active grant')
     const workload = new Instance(this.#manifest.workload, this.#memory, this.#options)
     this.#memory = undefined
     workload.begin()

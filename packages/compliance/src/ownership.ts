@@ -35,7 +35,13 @@ export function ownershipCompliance(name: string, open: () => Promise<OwnershipL
     afterEach(async () => {
       for (const lab of labs.splice(0)) await lab.close()
     })
-    const expectAt = (lab: OwnershipLab, node: NodeId, from: NodeId, afterEpoch: number, consent = yes): { granted: Promise<Grant>; abort: AbortController } => {
+    const expectAt = (
+      lab: OwnershipLab,
+      node: NodeId,
+      from: NodeId,
+      afterEpoch: number,
+      consent = yes,
+    ): { granted: Promise<Grant>; abort: AbortController } => {
       const abort = new AbortController()
       const granted = lab.of(node).awaitGrant('w', { from, afterEpoch, consent, signal: abort.signal })
       granted.catch(() => undefined)

@@ -1,4 +1,12 @@
-import { type Digest, type ExportControl, isDwcpError, type StateChunk, type Workload, type WorkloadDriver, type WorkloadManifest } from '@dwcp/interface'
+import {
+  type Digest,
+  type ExportControl,
+  isDwcpError,
+  type StateChunk,
+  type Workload,
+  type WorkloadDriver,
+  type WorkloadManifest,
+} from '@dwcp/interface'
 import { afterEach, describe, expect, test } from 'vitest'
 
 /** One driver under test, and a workload of it that runs and changes its memory by itself or at each `work`. */
@@ -22,10 +30,17 @@ interface Exporting {
 function control(): Exporting {
   const stop = new AbortController()
   const abort = new AbortController()
-  return { control: { steering: { bytesPerSecond: 1e9, downtimeMs: 100, throttleRatio: 0 }, stop: stop.signal, signal: abort.signal }, stop, abort }
+  return {
+    control: { steering: { bytesPerSecond: 1e9, downtimeMs: 100, throttleRatio: 0 }, stop: stop.signal, signal: abort.signal },
+    stop,
+    abort,
+  }
 }
 
-async function* counted(chunks: AsyncIterable<StateChunk>, onChunk: (chunk: StateChunk) => Promise<void> | void): AsyncGenerator<StateChunk, void, undefined> {
+async function* counted(
+  chunks: AsyncIterable<StateChunk>,
+  onChunk: (chunk: StateChunk) => Promise<void> | void,
+): AsyncGenerator<StateChunk, void, undefined> {
   for await (const chunk of chunks) {
     await onChunk(chunk)
     yield chunk
@@ -46,7 +61,11 @@ export function workloadCompliance(name: string, open: () => Promise<WorkloadLab
     })
 
     /** Moves `workload` to a fresh target, stopping after `rounds`. */
-    const move = async (lab: WorkloadLab, workload: Workload, rounds = 2): Promise<{ moved: Workload; kinds: string[]; digests: readonly [Digest | undefined, Digest] }> => {
+    const move = async (
+      lab: WorkloadLab,
+      workload: Workload,
+      rounds = 2,
+    ): Promise<{ moved: Workload; kinds: string[]; digests: readonly [Digest | undefined, Digest] }> => {
       const manifest = await workload.describe()
       const target = lab.driver.target()
       await target.prepare(manifest)

@@ -1,4 +1,5 @@
 import { Command } from 'commander'
+import { addDemoCommand } from './demo/demo-command.js'
 import { EXIT } from './errors.js'
 import { addNodeCommands } from './node/commands.js'
 import { addEndCommand } from './node/end-command.js'
@@ -18,6 +19,7 @@ export function createProgram(version: string): Command {
     .showHelpAfterError('(dwcp help <command> lists its options)')
     .addHelpText('after', EXIT_CODES)
     .exitOverride()
+  addDemoCommand(program)
   addNodeCommands(program)
   addMigrateCommand(program)
   addPsCommand(program)

@@ -85,7 +85,7 @@ test('no damage leads to anything but a state or a refusal', () => {
         }
       },
     ),
-    { numRuns: 5000 },
+    { numRuns: 2000 },
   )
 })
 

@@ -1,13 +1,12 @@
 import type { Lz4Codec, ZstdCodec } from './codec-backend.js'
 import { corrupt, tooLarge, unavailable } from './errors.js'
 import { compressLz4Block, decompressLz4Block } from './lz4-block.js'
+import { decodeZstd } from './zstd-decoder.js'
 import { readZstdFrame } from './zstd-frame.js'
-import { decompressWithFzstd } from './zstd-fzstd.js'
-import { isPlainPrefix, nodeZstd } from './zstd-zlib.js'
+import { isPlainPrefix, type NodeZstd } from './zstd-zlib.js'
 
-/** Decodes by fzstd, or by Node's zlib where it has zstd; encodes by the latter only. */
-export function javaScriptZstd(reason: string): ZstdCodec {
-  const node = nodeZstd()
+/** By Node's zlib where it has zstd; otherwise decodes here, and cannot encode. */
+export function javaScriptZstd(reason: string, node: NodeZstd | undefined): ZstdCodec {
   const takes = (prefix: Uint8Array): boolean => prefix.length === 0 || (node?.takesPrefix === true && isPlainPrefix(prefix))
   return {
     backend: { kind: 'js', reason, canEncode: node !== undefined },
@@ -20,11 +19,9 @@ export function javaScriptZstd(reason: string): ZstdCodec {
       const shape = readZstdFrame(frame)
       if (typeof shape === 'string') throw corrupt('a zstd frame', shape)
       const { contentBytes } = shape
-      if (contentBytes === undefined || node === undefined || !takes(prefix)) {
-        if (contentBytes !== undefined && contentBytes > maxBytes) throw tooLarge('a zstd frame', maxBytes, `it declares ${contentBytes}`)
-        return decompressWithFzstd(frame, shape, maxBytes, prefix)
-      }
-      if (contentBytes > maxBytes) throw tooLarge('a zstd frame', maxBytes, `it declares ${contentBytes}`)
+      if (contentBytes !== undefined && contentBytes > maxBytes) throw tooLarge('a zstd frame', maxBytes, `it declares ${contentBytes}`)
+      // Without a declared size Node's zlib would allocate the window that the frame asks for.
+      if (contentBytes === undefined || node === undefined || !takes(prefix)) return decodeZstd(frame, shape, maxBytes, prefix)
       const content = await node.decompress(frame, contentBytes, prefix)
       if (content.length === contentBytes) return content
       throw corrupt('a zstd frame', `it declares ${contentBytes} bytes and holds ${content.length}`)

@@ -4,6 +4,7 @@ import type { Lz4Codec, ZstdBackend, ZstdCodec } from './codec-backend.js'
 import { javaScriptLz4, javaScriptZstd } from './codec-js.js'
 import { nativeLz4, nativeZstd } from './codec-native.js'
 import { corrupt, tooLarge } from './errors.js'
+import { nodeZstd } from './zstd-zlib.js'
 
 export type { Backend } from './backend.js'
 export type { ZstdBackend } from './codec-backend.js'
@@ -19,7 +20,7 @@ export interface ZstdCompressOptions {
 
 /** @public */
 export interface ZstdDecompressOptions {
-  /** Most bytes the frame may decode to; nothing above it is allocated (a JavaScript path adds the prefix's length). */
+  /** Most bytes the frame may decode to; nothing above it is allocated. */
   readonly maxBytes: number
   /** What the frame was made with. A wrong one gives wrong bytes or an error: verify a digest. */
   readonly prefix?: Uint8Array
@@ -54,7 +55,7 @@ function chosen(): { readonly zstd: ZstdCodec; readonly lz4: Lz4Codec } {
     const zstd = addonWith('zstd')
     const lz4 = addonWith('lz4')
     codecs = {
-      zstd: zstd.addon ? nativeZstd(zstd.addon, zstd.backend) : javaScriptZstd(zstd.backend.reason),
+      zstd: zstd.addon ? nativeZstd(zstd.addon, zstd.backend) : javaScriptZstd(zstd.backend.reason, nodeZstd()),
       lz4: lz4.addon ? nativeLz4(lz4.addon, lz4.backend) : javaScriptLz4(lz4.backend.reason),
     }
   }

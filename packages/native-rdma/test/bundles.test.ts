@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { rmSync } from 'node:fs'
+import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { build } from 'tsup'
@@ -32,8 +32,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }))
 /** Runs a script in a process of its own, where `F` is the folder of the bundles, and parses what it prints. */
 async function run(script: string, env: Record<string, string> = {}): Promise<unknown> {
   const text = `import { createRequire } from 'node:module'\nconst F = ${JSON.stringify(folder)}\n${script}`
-  const { DWCP_NATIVE: _, ...inherited } = process.env
-  const child = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', text], { env: { ...inherited, ...env } })
+  const child = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', text], { env: { ...process.env, ...env } })
   return JSON.parse(child.stdout)
 }
 
@@ -62,6 +61,15 @@ describe.each(entries)('the entry %s, alone', (entry) => {
     const script = `const m = await import(F + '/${entry}.js'); console.log(JSON.stringify(${USE[entry]}))`
     expect(await run(script, { DWCP_NATIVE: 'off' })).toBe(twin)
   })
+})
+
+test("the README's quick start runs", async () => {
+  const readme = readFileSync(join(import.meta.dirname, '../README.md'), 'utf8')
+  const code = /```ts\n([\s\S]*?)```/.exec(readme)?.[1]?.replace("'@dwcp/native-rdma'", `'${folder}/index.js'`) ?? ''
+  expect(code).toContain('zstdDecompress')
+  const work = run(`${code.replaceAll('console.log(', 'void (')}\nconsole.log(true)`)
+  if (codecBackend().zstd.canEncode) expect(await work).toBe(true)
+  else await expect(work).rejects.toThrow('ERR_NATIVE_UNAVAILABLE')
 })
 
 test('in a worker thread dirty pages are exact and jobs complete', async () => {

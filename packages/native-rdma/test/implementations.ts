@@ -2,12 +2,14 @@ import { addonWith } from '../src/addon.ts'
 import type { Lz4Codec, ZstdCodec } from '../src/codec-backend.ts'
 import { javaScriptLz4, javaScriptZstd } from '../src/codec-js.ts'
 import { nativeLz4, nativeZstd } from '../src/codec-native.ts'
+import { nodeZstd } from '../src/zstd-zlib.ts'
 
 /** Loudly: what a run of the tests did not cover. */
 export function say(text: string): void {
   process.stderr.write(`@dwcp/native-rdma: ${text}\n`)
 }
 
+const node = nodeZstd()
 const zstd = addonWith('zstd')
 const lz4 = addonWith('lz4')
 for (const { backend } of [zstd, lz4, addonWith('hash')]) {
@@ -15,7 +17,11 @@ for (const { backend } of [zstd, lz4, addonWith('hash')]) {
 }
 
 /** Every implementation that this host has; test/core.test.ts fails in CI where the native ones are missing. */
-export const zstdCodecs: readonly ZstdCodec[] = [...(zstd.addon ? [nativeZstd(zstd.addon, zstd.backend)] : []), javaScriptZstd('asked for')]
+export const zstdCodecs: readonly ZstdCodec[] = [
+  ...(zstd.addon ? [nativeZstd(zstd.addon, zstd.backend)] : []),
+  javaScriptZstd('asked for', undefined),
+  ...(node ? [javaScriptZstd('asked for, by zlib', node)] : []),
+]
 
 export const lz4Codecs: readonly Lz4Codec[] = [...(lz4.addon ? [nativeLz4(lz4.addon, lz4.backend)] : []), javaScriptLz4('asked for')]
 

@@ -1,0 +1,93 @@
+import { corrupt } from './errors.js'
+import { BackwardBits, highestBit } from './zstd-bits.js'
+import { readFseTable } from './zstd-fse.js'
+
+/** Literals by Huffman codes (RFC 8878 § 4.2). An entry holds the symbol and, above it, the length of its code. */
+export interface HuffmanTable {
+  readonly maxBits: number
+  readonly entries: Uint16Array
+}
+
+const MAX_BITS = 11
+const MAX_WEIGHTS = 255
+const MAX_WEIGHT_ACCURACY_LOG = 6
+
+/** Reads a table's description from `start`. @returns the table and where the description ends. */
+export function readHuffmanTable(bytes: Uint8Array, start: number, end: number): { readonly table: HuffmanTable; readonly end: number } {
+  if (start >= end) throw corrupt('a zstd frame', 'a Huffman table is missing')
+  const header = bytes[start] ?? 0
+  const weights = new Uint8Array(MAX_WEIGHTS + 1)
+  const at = start + 1
+  const isDirect = header >= 128
+  const tableEnd = at + (isDirect ? (header - 126) >> 1 : header)
+  if (tableEnd > end) throw corrupt('a zstd frame', 'a Huffman table is cut off')
+  if (!isDirect) return { table: buildTable(weights, readWeights(bytes, at, tableEnd, weights)), end: tableEnd }
+  const count = header - 127
+  for (let index = 0; index < count; index += 1) {
+    const pair = bytes[at + (index >> 1)] ?? 0
+    weights[index] = index & 1 ? pair & 15 : pair >> 4
+  }
+  return { table: buildTable(weights, count), end: tableEnd }
+}
+
+/** Weights by two states that take turns, until the stream has nothing left. @returns how many. */
+function readWeights(bytes: Uint8Array, start: number, end: number, weights: Uint8Array): number {
+  const { table, end: bitsStart } = readFseTable(bytes, start, end, MAX_WEIGHT_ACCURACY_LOG, MAX_BITS + 1)
+  const bits = new BackwardBits(bytes, bitsStart, end)
+  let state = bits.read(table.accuracyLog)
+  let other = bits.read(table.accuracyLog)
+  for (let count = 0; count < MAX_WEIGHTS - 1; count += 1) {
+    weights[count] = table.symbols[state] ?? 0
+    const next = (table.bases[state] ?? 0) + bits.read(table.bits[state] ?? 0)
+    state = other
+    other = next
+    if (bits.left >= 0) continue
+    weights[count + 1] = table.symbols[state] ?? 0
+    return count + 2
+  }
+  throw corrupt('a zstd frame', 'a Huffman table has too many weights')
+}
+
+/** The last weight is not written: it fills the sum up to a power of two. */
+function buildTable(weights: Uint8Array, count: number): HuffmanTable {
+  let sum = 0
+  for (let symbol = 0; symbol < count; symbol += 1) {
+    const weight = weights[symbol] ?? 0
+    if (weight > MAX_BITS) throw corrupt('a zstd frame', 'a Huffman code is too long')
+    sum += weight > 0 ? 1 << (weight - 1) : 0
+  }
+  const maxBits = sum > 0 ? highestBit(sum) + 1 : MAX_BITS + 1
+  const missing = (1 << maxBits) - sum
+  if (maxBits > MAX_BITS || (missing & (missing - 1)) !== 0) throw corrupt('a zstd frame', 'a Huffman table does not add up')
+  weights[count] = highestBit(missing) + 1
+
+  const entries = new Uint16Array(1 << maxBits)
+  let at = 0
+  for (let weight = 1; weight <= maxBits; weight += 1) {
+    for (let symbol = 0; symbol <= count; symbol += 1) {
+      if (weights[symbol] !== weight) continue
+      entries.fill(((maxBits + 1 - weight) << 8) | symbol, at, at + (1 << (weight - 1)))
+      at += 1 << (weight - 1)
+    }
+  }
+  return { maxBits, entries }
+}
+
+/** Decodes one stream, `start` to `end`, into `literals` from `from` to `to`. */
+export function decodeHuffmanStream(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  { maxBits, entries }: HuffmanTable,
+  literals: Uint8Array,
+  from: number,
+  to: number,
+): void {
+  const bits = new BackwardBits(bytes, start, end)
+  for (let at = from; at < to; at += 1) {
+    const entry = entries[bits.peek(maxBits)] ?? 0
+    literals[at] = entry & 0xff
+    bits.left -= entry >> 8
+  }
+  if (bits.left !== 0) throw corrupt('a zstd frame', 'literals do not end where they should')
+}

@@ -7,11 +7,14 @@ import { Image } from './image.js'
 import { type Kernels, loadKernels } from './kernels.js'
 import { layOut } from './layout.js'
 import { DEFAULT_DECODE_LIMITS } from './limits.js'
-import { type EncodingProfile, PROFILES, type Profile } from './profiles.js'
+import { type EncodingProfile, PROFILES, type Profile, withImage } from './profiles.js'
 
 /** @public */
 export interface CodecOptions {
-  /** Asked each time an encoder is made, with its link; a transfer under way keeps its profile. @defaultValue always 'hybrid' */
+  /**
+   * Asked for each batch of pages, with the encoder's link, so that a transfer under way follows. Whether it keeps an image of what
+   * the other side has is settled when it begins. @defaultValue always 'hybrid'
+   */
   readonly profile?: (link: LinkId | undefined) => EncodingProfile
   /** Bound of all kept baselines together; the least recently used goes first. @defaultValue 1 GiB */
   readonly baselineBytes?: number
@@ -91,7 +94,7 @@ export function createCodecOn(load: () => Promise<Kernels>, options: CodecOption
       const image = baseline === undefined ? Image.empty(layout) : usable(baseline)?.fork(layout)
       return new StateEncoder({
         kernels,
-        profile: chosen,
+        profile: () => withImage(profileNamed(profile(link)), chosen.image),
         layout,
         image: chosen.image ? image : undefined,
         baseline,

@@ -18,7 +18,7 @@ const NOTHING = new Uint8Array(0)
 
 export interface EncoderParts {
   readonly kernels: () => Promise<Kernels>
-  readonly profile: Profile
+  readonly profile: () => Profile
   readonly layout: readonly RegionShape[]
   /** What the other side holds, to be written to; absent where the profile keeps none. */
   readonly image: Image | undefined
@@ -66,7 +66,7 @@ export class StateEncoder implements PageEncoder {
 
   stats(): PageEncoderStats {
     const { profile, baseline } = this.#parts
-    const stats = { ...this.#tally.stats(), profile: profile.name, ...(baseline === undefined ? {} : { baseline }) }
+    const stats = { ...this.#tally.stats(), profile: profile().name, ...(baseline === undefined ? {} : { baseline }) }
     return this.#kernels === undefined ? stats : { ...stats, backends: this.#kernels.backends }
   }
 
@@ -100,7 +100,7 @@ export class StateEncoder implements PageEncoder {
   async #other(kernels: Kernels, chunk: Exclude<StateChunk, { kind: 'pages' }>): Promise<readonly Uint8Array[]> {
     if (chunk.kind === 'opaque') {
       this.#tally.rawBytes += chunk.bytes.length
-      const frames = await encodeOpaque(kernels, chunk.bytes, this.#parts.profile.levelFull, this.#sequence, ({ method, bytes }) =>
+      const frames = await encodeOpaque(kernels, chunk.bytes, this.#parts.profile().levelFull, this.#sequence, ({ method, bytes }) =>
         this.#tally.payload(method, bytes.length),
       )
       this.#sequence += frames.length

@@ -17,24 +17,25 @@ const NOTHING = new Uint8Array(0)
 /** Turns batches of pages into frames, one frame and one call into the thread pool per batch. */
 export class PagesEncoder {
   readonly #kernels: Kernels
-  readonly #profile: Profile
+  readonly #profile: () => Profile
   readonly #image: Image | undefined
   readonly #tally: Tally
   readonly #choice: PayloadChoice
   readonly #pageHashes: PageHashes
 
-  constructor(kernels: Kernels, profile: Profile, image: Image | undefined, tally: Tally) {
+  constructor(kernels: Kernels, profile: () => Profile, image: Image | undefined, tally: Tally) {
     this.#kernels = kernels
     this.#profile = profile
     this.#image = image
     this.#tally = tally
-    this.#choice = new PayloadChoice(kernels, profile)
+    this.#choice = new PayloadChoice(kernels)
     this.#pageHashes = new PageHashes(kernels.hash)
   }
 
   async encode(batch: PageBatch, sequence: number): Promise<Uint8Array> {
     // Until the first await the batch is read and copied: it may change under us afterwards.
-    const classified = classify(batch, this.#image, this.#profile, this.#pageHashes)
+    const profile = this.#profile()
+    const classified = classify(batch, this.#image, profile, this.#pageHashes)
     const { outcomes, references, hashes } = classified
     const old = this.#gatherOld(batch, outcomes)
     const head: PagesHead = { region: batch.region, pages: batch.pages.slice(), outcomes, references, method: RAW }
@@ -46,7 +47,7 @@ export class PagesEncoder {
     if (this.#image !== undefined) applyBatch(batch, classified, this.#image)
 
     const payload = frame.subarray(plainHead.length, plainHead.length + payloadBytes)
-    const packed = payloadBytes === 0 ? undefined : await this.#choice.choose(payload, old)
+    const packed = payloadBytes === 0 ? undefined : await this.#choice.choose(profile, payload, old)
     if (packed === undefined) {
       this.#count(plain, payloadBytes)
       return sealInPlace(frame, plainHead.length, hashes, this.#kernels.hash)

@@ -39,7 +39,12 @@ export const PROFILES: Readonly<Record<EncodingProfile, Profile>> = {
     levelDelta: 0,
   },
   hybrid: { name: 'hybrid', image: true, zeros: true, duplicates: true, delta: true, codec: 'zstd', levelFull: 1, levelDelta: 3 },
-  // Below 0.9 Gbit/s a core at level 6 still keeps up with most links.
-  internet: { name: 'internet', image: true, zeros: true, duplicates: true, delta: true, codec: 'zstd', levelFull: 6, levelDelta: 4 },
+  // A pre-copy converges only where the encoder keeps up with the link, on a core that the workload may be using too.
+  internet: { name: 'internet', image: true, zeros: true, duplicates: true, delta: true, codec: 'zstd', levelFull: 3, levelDelta: 3 },
   v1: { name: 'v1', image: true, zeros: false, duplicates: false, delta: false, codec: 'zstd', levelFull: 3, levelDelta: 3 },
+}
+
+/** The profile as it can be followed in a stream that began with or without an image. */
+export function withImage(profile: Profile, image: boolean): Profile {
+  return profile.image === image ? profile : { ...profile, image, duplicates: profile.duplicates && image, delta: profile.delta && image }
 }

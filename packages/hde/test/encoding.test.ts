@@ -139,10 +139,41 @@ test('no frame passes the default limit, whatever the pages', async () => {
   expect(Math.max(...made.map(({ length }) => length))).toBeLessThanOrEqual(DEFAULT_DECODE_LIMITS.frameBytes)
 })
 
-test('asks for the profile each time an encoder is made', async () => {
-  const profiles = ['v1' as const, 'datacenter' as const]
-  const codec = createCodec({ profile: () => profiles.shift() ?? 'hybrid' })
-  const made = [codec.encoder(options), codec.encoder(options), codec.encoder(options)]
-  expect(made.map((encoder) => encoder.stats().profile)).toEqual(['v1', 'datacenter', 'hybrid'])
-  for (const encoder of made) encoder.close(digestOf(1))
+test('asks for the profile of its own link', () => {
+  const codec = createCodec({ profile: (link) => (link === 'far' ? 'internet' : link === undefined ? 'v1' : 'datacenter') })
+  const made = [codec.encoder({ ...options, link: 'far' }), codec.encoder({ ...options, link: 'near' }), codec.encoder(options)]
+  expect(made.map((encoder) => encoder.stats().profile)).toEqual(['internet', 'datacenter', 'v1'])
+})
+
+test('noise goes out raw, at no more than its own size, on every kind of link', async () => {
+  const regions = [region(256)]
+  const memory = noise(6, 256 * PAGE_BYTES)
+  for (const profile of ['datacenter', 'hybrid', 'internet'] as const) {
+    const encoder = createCodec({ profile: () => profile }).encoder({ workload: 'w', regions })
+    await encoder.encode(pagesOf(memory, range(256)))
+    const { payloadBytes } = encoder.stats()
+    expect([profile, payloadBytes]).toEqual([profile, { raw: memory.length, lz4: 0, zstd: 0 }])
+  }
+})
+
+test.each([
+  ['hybrid', 'v1'],
+  ['internet', 'datacenter'],
+  ['datacenter', 'internet'],
+  ['v1', 'hybrid'],
+] as const)('a transfer that begins as %s and goes on as %s arrives whole', async (before, after) => {
+  const regions = [region(64)]
+  let profile: 'datacenter' | 'hybrid' | 'internet' | 'v1' = before
+  const encoder = createCodec({ profile: () => profile }).encoder({ workload: 'w', regions })
+  const decoder = createCodec().decoder({ workload: 'w', regions })
+  const source = new Uint8Array(64 * PAGE_BYTES)
+  const target = new Uint8Array(64 * PAGE_BYTES)
+  source.set(prose(7, 20 * PAGE_BYTES))
+  for (let round = 0; round < 4; round++) {
+    source.set(noise(round, 3 * PAGE_BYTES), (5 + round) * PAGE_BYTES)
+    for (const frame of await encoder.encode(pagesOf(source, range(64)))) store(target, await decoder.decode(frame))
+    expect(target).toEqual(source)
+    profile = after
+  }
+  expect(encoder.stats().profile).toBe(after)
 })

@@ -100,30 +100,43 @@ export async function connectClient(options: ClientOptions): Promise<WorkloadCli
         continue
       }
       let silent = 0
+      let heir: NodeId | undefined
+      let due = true
       while (silent < PATIENCE) {
-        sends++
-        transport.send(node, WORKLOAD_CHANNEL, message, { class: 'sync' })
+        if (due) {
+          sends++
+          transport.send(node, WORKLOAD_CHANNEL, message, { class: 'sync' })
+          if (heir !== undefined) transport.send(heir, WORKLOAD_CHANNEL, message, { class: 'sync' })
+        }
         const reply = await nextReply(
           (from, each) => (each.workload === workload && (each.kind === 'moved' || each.sequence === mine) ? { from, each } : undefined),
           resendMs,
           signal,
         )
+        due = reply === undefined
         if (reply === undefined) {
           silent++
           continue
         }
+        silent = 0
         const { from, each } = reply
         if (each.kind === 'answer') {
           homes.set(workload, { node: from, epoch: homes.get(workload)?.epoch ?? 0 })
           return { payload: new Uint8Array(each.payload), node: from, sends, ms: clock.monotonicMs() - startedMs }
         }
         if (each.kind === 'refused') throw new DwcpError(each.code, each.message, { details: { node: from, workload } })
+        if (each.kind === 'wait' && each.toward !== undefined && heir === undefined) {
+          heir = each.toward
+          if (each.address) peers.set(heir, each.address)
+          transport.send(heir, WORKLOAD_CHANNEL, message, { class: 'sync' })
+        }
         if (each.kind === 'moved') {
           if (each.address) peers.set(each.owner, each.address)
           if (each.epoch >= (homes.get(workload)?.epoch ?? 0)) homes.set(workload, { node: each.owner, epoch: each.epoch })
           break
         }
-        if (each.kind === 'unknown') {
+        // The heir may not know of it yet; the node that was asked first is who counts.
+        if (each.kind === 'unknown' && from === node) {
           silent = PATIENCE
           await nextReply(() => undefined, resendMs / 10, signal)
         }

@@ -170,7 +170,14 @@ export async function startNode(options: NodeOptions): Promise<DwcpNode> {
       }),
     )
     const port = own(
-      openWorkloadPort({ transport, find: (workload) => table.find(workload), whereabouts: (workload) => table.whereabouts(workload) }),
+      openWorkloadPort({
+        transport,
+        find: (workload) => table.find(workload),
+        whereabouts: (workload) => table.whereabouts(workload),
+        arrival: (workload) => migrator.arrival(workload),
+        toward: (workload) => migrator.destination(workload),
+        address: (node) => peers.lookup(node)[0],
+      }),
     )
     links.follow(transport)
     own(exchangeAddresses(transport, peers))
@@ -253,6 +260,7 @@ class Node implements DwcpNode {
       if (progress.phase === phase) return
       phase = progress.phase
       table.setPhase(id, progress.phase)
+      if (progress.phase === 'done') port.moved(id)
       changes.send({ kind: 'workload', workload: id })
     }
     const migration = migrator.migrate(workload, target, { ...options, onProgress })

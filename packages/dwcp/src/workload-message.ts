@@ -17,8 +17,14 @@ export type WorkloadReply =
   | { readonly kind: 'answer'; readonly workload: WorkloadId; readonly sequence: number; readonly payload: Uint8Array }
   /** It runs there now. */
   | { readonly kind: 'moved'; readonly workload: WorkloadId; readonly owner: NodeId; readonly epoch: number; readonly address?: Address }
-  /** It is stopped here for a moment; a `moved` or an answer follows. */
-  | { readonly kind: 'wait'; readonly workload: WorkloadId; readonly sequence: number }
+  /** It is stopped here for a moment; a `moved` or an answer follows. If it moves, then to `toward`, which can be asked already. */
+  | {
+      readonly kind: 'wait'
+      readonly workload: WorkloadId
+      readonly sequence: number
+      readonly toward?: NodeId
+      readonly address?: Address
+    }
   | { readonly kind: 'unknown'; readonly workload: WorkloadId; readonly sequence: number }
   | { readonly kind: 'refused'; readonly workload: WorkloadId; readonly sequence: number; readonly code: string; readonly message: string }
 
@@ -34,7 +40,13 @@ const AskSchema: v.GenericSchema<WorkloadAsk> = v.strictObject({ kind: v.literal
 const ReplySchema: v.GenericSchema<WorkloadReply> = v.variant('kind', [
   v.strictObject({ kind: v.literal('answer'), workload: Name, sequence: Count, payload: Bytes }),
   v.strictObject({ kind: v.literal('moved'), workload: Name, owner: Name, epoch: Count, address: v.exactOptional(AddressSchema) }),
-  v.strictObject({ kind: v.literal('wait'), workload: Name, sequence: Count }),
+  v.strictObject({
+    kind: v.literal('wait'),
+    workload: Name,
+    sequence: Count,
+    toward: v.exactOptional(Name),
+    address: v.exactOptional(AddressSchema),
+  }),
   v.strictObject({ kind: v.literal('unknown'), workload: Name, sequence: Count }),
   v.strictObject({
     kind: v.literal('refused'),

@@ -21,8 +21,14 @@ export function openWorkloadPort(parts: {
   readonly transport: MessageTransport
   readonly find: (workload: WorkloadId) => Pick<WasmWorkload, 'request'> | undefined
   readonly whereabouts: (workload: WorkloadId) => Whereabouts | undefined
+  /** Settles when a workload that is arriving runs here, or will not; undefined where none is. */
+  readonly arrival: (workload: WorkloadId) => Promise<void> | undefined
+  /** Where a workload that is leaving is going to. */
+  readonly toward: (workload: WorkloadId) => NodeId | undefined
+  readonly address: (node: NodeId) => Address | undefined
 }): WorkloadPort {
-  const { transport, find, whereabouts } = parts
+  const { transport, find, whereabouts, arrival, toward, address } = parts
+  let held = 0
   const waiting = new Map<WorkloadId, Set<NodeId>>()
   const reply = (to: NodeId, message: WorkloadReply): boolean =>
     transport.send(to, WORKLOAD_CHANNEL, encodeMessage(message), { class: 'sync' })
@@ -31,6 +37,13 @@ export function openWorkloadPort(parts: {
     const { workload, sequence, payload } = ask
     const local = find(workload)
     if (local === undefined) {
+      const arriving = arrival(workload)
+      // Its state, and with it what this client was answered last, is on its way: it can be asked the moment it runs.
+      if (arriving !== undefined && held < MAX_WAITING) {
+        held++
+        await arriving.finally(() => held--)
+        return answer(client, ask)
+      }
       const there = whereabouts(workload)
       reply(client, there === undefined ? { kind: 'unknown', workload, sequence } : { kind: 'moved', workload, ...there })
       return
@@ -43,7 +56,15 @@ export function openWorkloadPort(parts: {
         const clients = waiting.get(workload) ?? new Set()
         waiting.set(workload, clients)
         if (clients.size < MAX_WAITING) clients.add(client)
-        reply(client, { kind: 'wait', workload, sequence })
+        const next = toward(workload)
+        const nextAddress = next === undefined ? undefined : address(next)
+        reply(client, {
+          kind: 'wait',
+          workload,
+          sequence,
+          ...(next === undefined ? {} : { toward: next }),
+          ...(nextAddress === undefined ? {} : { address: nextAddress }),
+        })
         return
       }
       const code = isDwcpError(error) ? error.code : 'ERR_WORKLOAD_FAILED'

@@ -16,7 +16,7 @@ export class Departure {
   readonly settled: Promise<MigrationReport>
   readonly #context: MigrationContext
   readonly #workload: Workload
-  readonly #to: NodeId
+  readonly to: NodeId
   readonly #options: MigrateOptions
   readonly #startedMs: number
   #phase: MigrationPhase = 'preparing'
@@ -25,7 +25,7 @@ export class Departure {
   constructor(context: MigrationContext, workload: Workload, to: NodeId, options: MigrateOptions) {
     this.#context = context
     this.#workload = workload
-    this.#to = to
+    this.to = to
     this.#options = options
     this.#startedMs = context.clock.monotonicMs()
     this.settled = this.#run()
@@ -50,16 +50,19 @@ export class Departure {
     const { moved, receipt } = sent
     await this.#awaitStart(moved, receipt)
     const nowMs = this.#context.clock.monotonicMs()
+    // Clients are sent on before the time is taken to free what is here.
     this.#notify('done')
+    await this.#workload.release({ ...moved, active: true })
     const { flow } = sent
     return {
       workload: this.#workload.id,
       from: self,
-      to: this.#to,
+      to: this.to,
       epoch: moved.epoch,
       digest: flow.digest,
       totalMs: nowMs - this.#startedMs,
       pausedMs: nowMs - flow.stoppedMs,
+      pause: { lastRoundMs: flow.endedMs - flow.stoppedMs, transferMs: sent.movedMs - flow.endedMs, startMs: nowMs - sent.movedMs },
       rawBytes: flow.rawBytes,
       wireBytes: sent.wireBytes,
       rounds: flow.rounds,
@@ -78,7 +81,7 @@ export class Departure {
       return await this.#attempt(grant, first, signal)
     } catch (error) {
       if (first.have.length === 0 || !isBaselineMissing(error)) throw error
-      this.#context.logger.warn({ workload: this.#workload.id, to: this.#to }, 'the target has lost its baseline; sending everything')
+      this.#context.logger.warn({ workload: this.#workload.id, to: this.to }, 'the target has lost its baseline; sending everything')
       const second = await this.#prepare(grant, signal)
       return await this.#attempt(grant, { ...second, have: [] }, signal)
     }
@@ -90,14 +93,14 @@ export class Departure {
     const manifest = await this.#workload.describe()
     const migration = crypto.randomUUID()
     const question = { question: 'prepare', migration, epoch: grant.epoch, manifest }
-    const answer = parsePrepared(await asker.ask(this.#to, question, { timeoutMs: limits.prepareTimeoutMs, signal }))
-    if (answer === undefined) throw new DwcpError('ERR_MIGRATION_PROTOCOL', `${this.#to} answered in a way this version does not know`)
+    const answer = parsePrepared(await asker.ask(this.to, question, { timeoutMs: limits.prepareTimeoutMs, signal }))
+    if (answer === undefined) throw new DwcpError('ERR_MIGRATION_PROTOCOL', `${this.to} answered in a way this version does not know`)
     return { migration, have: answer.have, regions: manifest.regions }
   }
 
   async #attempt(grant: Grant, place: Place, signal: AbortSignal): Promise<Sent> {
     const { codec, transport, ownership, asker, logger } = this.#context
-    const encoder: Encoder = codec.encoder({ workload: this.#workload.id, regions: place.regions, link: this.#to, have: place.have })
+    const encoder: Encoder = codec.encoder({ workload: this.#workload.id, regions: place.regions, link: this.to, have: place.have })
     const abort = new AbortController()
     const flow = new StateFlow({
       context: this.#context,
@@ -115,7 +118,7 @@ export class Departure {
     })
     this.#flow = flow
     const receipt = transport.sendObject(
-      this.#to,
+      this.to,
       STATE_CHANNEL,
       { stream: flow.frames },
       { class: 'migration', signal: abort.signal, onProgress: flow.onProgress },
@@ -126,13 +129,13 @@ export class Departure {
       if (!ownership.targetConsents) await receipt
       const moved = await this.#transfer(grant, signal)
       encoder.close(result.digest)
-      return { moved, flow: result, wireBytes: flow.frames.pushedBytes, receipt }
+      return { moved, movedMs: this.#context.clock.monotonicMs(), flow: result, wireBytes: flow.frames.pushedBytes, receipt }
     } catch (error) {
       abort.abort(error)
       await flow.ended.catch(() => undefined)
       encoder.close()
       void asker
-        .ask(this.#to, { question: 'cancel', migration: place.migration }, { timeoutMs: OUTCOME_TIMEOUT_MS })
+        .ask(this.to, { question: 'cancel', migration: place.migration }, { timeoutMs: OUTCOME_TIMEOUT_MS })
         .catch((cause: unknown) => logger.debug({ cause }, 'a cancelled target did not answer'))
       if (flow.stopped && !this.#context.closing.aborted) await this.#workload.resume()
       throw await rejectionOf(error, receipt)
@@ -144,7 +147,7 @@ export class Departure {
     this.#notify('transferring')
     const { ownership, self, clock, closing } = this.#context
     try {
-      return await ownership.transfer(grant.workload, grant.epoch, this.#to, { signal })
+      return await ownership.transfer(grant.workload, grant.epoch, this.to, { signal })
     } catch (error) {
       if (!isDwcpError(error, 'ERR_OWNERSHIP_OUTCOME_UNKNOWN')) throw error
     }
@@ -154,7 +157,7 @@ export class Departure {
       try {
         const now = await ownership.current(grant.workload)
         if (now?.owner === self)
-          throw new DwcpError('ERR_OWNERSHIP_REFUSED', `${this.#to} did not take over ${grant.workload}; it runs on here`)
+          throw new DwcpError('ERR_OWNERSHIP_REFUSED', `${this.to} did not take over ${grant.workload}; it runs on here`)
         if (now !== undefined) return now
       } catch (error) {
         if (!isDwcpError(error, 'ERR_OWNERSHIP_OUTCOME_UNKNOWN')) throw error
@@ -169,11 +172,11 @@ export class Departure {
     receipt.catch(() => undefined)
     for (;;) {
       const outcome = await this.#askOutcome(moved)
-      if (outcome?.outcome === 'running') return this.#workload.release({ ...moved, active: true })
+      if (outcome?.outcome === 'running') return
       if (outcome?.outcome === 'not-started' && (await this.#takeBack(moved))) {
         throw new DwcpError(
           'ERR_MIGRATION_TARGET_FAILED',
-          `${this.#to} could not start ${moved.workload}: ${outcome.reason}; it runs on here`,
+          `${this.to} could not start ${moved.workload}: ${outcome.reason}; it runs on here`,
         )
       }
       this.#notify('settling')
@@ -185,11 +188,11 @@ export class Departure {
     const { asker, closing } = this.#context
     const question = { question: 'outcome', workload: moved.workload, epoch: moved.epoch }
     try {
-      return parseOutcome(await asker.ask(this.#to, question, { timeoutMs: OUTCOME_TIMEOUT_MS, signal: closing }))
+      return parseOutcome(await asker.ask(this.to, question, { timeoutMs: OUTCOME_TIMEOUT_MS, signal: closing }))
     } catch (error) {
       closing.throwIfAborted()
       this.#context.logger.warn(
-        { workload: moved.workload, to: this.#to, error },
+        { workload: moved.workload, to: this.to, error },
         'the new owner cannot be asked whether it runs the workload',
       )
       return undefined
@@ -210,7 +213,7 @@ export class Departure {
   }
 
   #rttMs(): number {
-    const forecast = this.#context.advisor?.forecast(this.#to, { horizonMs: 1_000, class: 'migration' })
+    const forecast = this.#context.advisor?.forecast(this.to, { horizonMs: 1_000, class: 'migration' })
     return forecast === undefined || forecast.source === 'prior' ? 0 : forecast.rttMs.p50
   }
 
@@ -229,6 +232,7 @@ interface Place {
 
 interface Sent {
   readonly moved: Grant
+  readonly movedMs: number
   readonly flow: FlowResult
   readonly wireBytes: number
   readonly receipt: Promise<unknown>

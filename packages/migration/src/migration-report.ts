@@ -51,6 +51,8 @@ export interface MigrationReport {
   readonly totalMs: number
   /** From the stop until the source heard that the target runs: what a user waits is at most this. */
   readonly pausedMs: number
+  /** Where that went: the last round into the queue; until ownership had moved (the last bytes' way, their verification, the journals); until the target ran. */
+  readonly pause: { readonly lastRoundMs: number; readonly transferMs: number; readonly startMs: number }
   readonly rawBytes: number
   readonly wireBytes: number
   /** The last one is the one after the stop. */

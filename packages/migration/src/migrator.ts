@@ -48,10 +48,14 @@ export interface Migrator extends AsyncDisposable {
   migrate(workload: Workload, to: NodeId, options?: MigrateOptions): Promise<MigrationReport>
   /** Where a departure under way stands; undefined where there is none. */
   phase(workload: WorkloadId): MigrationPhase | undefined
+  /** Where a departure under way leads. */
+  destination(workload: WorkloadId): NodeId | undefined
   /** Resolves when no departure of `workload` is under way any more, whatever came of it. */
   settled(workload: WorkloadId): Promise<void>
   /** Workloads arriving and not yet running. */
   arriving(): readonly WorkloadId[]
+  /** Settles when a workload that is arriving runs here, or will not from this migration; undefined where none is. */
+  arrival(workload: WorkloadId): Promise<void> | undefined
   close(): Promise<void>
 }
 
@@ -135,12 +139,20 @@ class TransportMigrator implements Migrator {
     return this.#departures.get(workload)?.phase
   }
 
+  destination(workload: WorkloadId): NodeId | undefined {
+    return this.#departures.get(workload)?.to
+  }
+
   async settled(workload: WorkloadId): Promise<void> {
     await this.#departures.get(workload)?.settled.catch(() => undefined)
   }
 
   arriving(): readonly WorkloadId[] {
     return [...this.#arrivals.keys()]
+  }
+
+  arrival(workload: WorkloadId): Promise<void> | undefined {
+    return this.#arrivals.get(workload)?.finished
   }
 
   async close(): Promise<void> {

@@ -18,6 +18,8 @@ import { framed } from './state-stream.js'
 export interface FlowResult {
   readonly digest: Digest
   readonly stoppedMs: number
+  /** When the last frame was queued. */
+  readonly endedMs: number
   readonly rounds: readonly MigrationRound[]
   readonly rawBytes: number
 }
@@ -129,7 +131,7 @@ export class StateFlow {
         if (chunk.kind === 'final') {
           this.frames.end()
           const rounds = [...this.#rounds, this.#measureRound({ remainingBytes: 0, dirtyBytesPerSecond: 0 }, 0)]
-          return { digest: chunk.digest, stoppedMs, rounds, rawBytes: this.#rawBytes }
+          return { digest: chunk.digest, stoppedMs, endedMs: this.#context.clock.monotonicMs(), rounds, rawBytes: this.#rawBytes }
         }
       }
       throw new DwcpError('ERR_MIGRATION_PROTOCOL', `the driver of ${this.#workload.id} ended its export without a final chunk`)

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { setMaxListeners } from 'node:events'
 import type { Socket } from 'node:net'
 import { type Address, type Clock, type Logger, type NodeId, type Principal, silentLogger, systemClock } from '@dwcp/interface'
 import { loadHash } from '@dwcp/native-rdma/hash'
@@ -14,8 +15,11 @@ import { type Session, TcpSession } from './session.js'
 export interface ConnectOptions extends SecurityOptions {
   /** Refuse anyone else at that address. @defaultValue whoever the configured authorities vouch for */
   readonly expect?: NodeId
-  /** TCP connections of the session, 1 to the listener's `streamsPerSession`; 16 is what v1 did. @defaultValue 4 */
-  readonly streams?: number
+  /**
+   * TCP connections of the session, 1 to the listener's `streamsPerSession`; 16 is what v1 did. A function is asked again each
+   * second, and the session grows or shrinks to it. @defaultValue 4
+   */
+  readonly streams?: number | (() => number)
   readonly signal?: AbortSignal
   /** For the connection and its hello. @defaultValue 10 s */
   readonly timeoutMs?: number
@@ -45,6 +49,8 @@ export interface OpenedSession {
 
 const CONNECT_TIMEOUT_MS = 10_000
 const STREAMS_DEFAULT = 4
+/** How often a number of streams that is a function is asked again. */
+const ADJUST_MS = 1000
 const NO_TAG = new Uint8Array(8)
 
 /**
@@ -61,15 +67,15 @@ export async function openSession(address: Address, options: ConnectOptions, hoo
   options.signal?.throwIfAborted()
   const security = securityFor(options, address.host)
   const limits = resolveLimits(options.limits)
-  const streams = options.streams ?? STREAMS_DEFAULT
-  if (!Number.isInteger(streams) || streams < 1) throw new RangeError(`streams must be a positive integer, not ${streams}`)
+  const { streams = STREAMS_DEFAULT } = options
+  const wanted = (): number => Math.min(checkStreams(typeof streams === 'number' ? streams : streams()), limits.streamsPerSession)
   const hash = await loadHash()
   const clock = options.clock ?? systemClock
   const hello: Hello = {
     kind: 'open',
     node: options.nodeId,
     instance: hooks.instance ?? randomBytes(16),
-    streams: Math.min(streams, limits.streamsPerSession),
+    streams: wanted(),
     allowance: allowanceOf(limits),
     previous: hooks.previous ?? NO_TAG,
   }
@@ -87,7 +93,13 @@ export async function openSession(address: Address, options: ConnectOptions, hoo
         )
       }
       const over = new AbortController()
-      const keep = (index: number): void => void keepStream(index)
+      // One listener for each stream that joins.
+      setMaxListeners(0, over.signal)
+      const kept = new Set<number>()
+      const keep = (index: number): void => {
+        kept.add(index)
+        void keepStream(index)
+      }
       const session = new TcpSession({
         peer,
         remote: address,
@@ -98,12 +110,12 @@ export async function openSession(address: Address, options: ConnectOptions, hoo
         logger: options.logger ?? silentLogger,
         hash,
         unhandled: hooks.unhandled?.(peer),
-        streamDied: keep,
+        streamDied: (index) => (index < wanted() ? keep(index) : kept.delete(index)),
       })
       const keepStream = async (index: number): Promise<void> => {
         const backoff = new Backoff({ firstMs: 20, maxMs: 5000, clock })
         void session.closed.then(() => backoff.reset())
-        while (!session.isOver) {
+        while (!session.isOver && kept.has(index)) {
           try {
             const join: Hello = { kind: 'join', secret: answer.secret, index }
             const joined = await within(clock, timeoutMs, over.signal, address, (joining) =>
@@ -118,13 +130,30 @@ export async function openSession(address: Address, options: ConnectOptions, hoo
       }
       void session.closed.then(() => over.abort(amstError('ERR_AMST_CLOSED', 'the session is over')))
       session.addStream(0, socket, greeting.rest)
-      for (let index = 1; index < Math.min(hello.streams, answer.streams); index += 1) keep(index)
+      kept.add(0)
+      const adjust = (): void => {
+        if (session.isOver) return
+        const count = Math.min(wanted(), answer.streams)
+        for (let index = 1; index < count; index += 1) if (!kept.has(index)) keep(index)
+        for (const index of [...kept]) {
+          if (index < count || session.carriesObjects) continue
+          kept.delete(index)
+          session.dropStream(index)
+        }
+        if (typeof streams === 'function') clock.after(ADJUST_MS, adjust)
+      }
+      adjust()
       return { session, instance: Buffer.from(answer.instance).toString('hex'), tag: answer.tag }
     } catch (error) {
       socket.destroy()
       throw error
     }
   })
+}
+
+function checkStreams(streams: number): number {
+  if (Number.isInteger(streams) && streams >= 1) return streams
+  throw new RangeError(`streams must be a positive integer, not ${streams}`)
 }
 
 export const allowanceOf = (limits: AmstLimits): Allowance => ({

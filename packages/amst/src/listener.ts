@@ -195,7 +195,8 @@ export class Listener implements Server {
     if (unwanted) throw unwanted
     const secret = randomBytes(16)
     const tag = randomBytes(8)
-    const streams = Math.min(hello.streams, this.#limits.streamsPerSession)
+    // The caller may want more later than it opens with.
+    const streams = this.#limits.streamsPerSession
     const session = new TcpSession({
       peer,
       remote,

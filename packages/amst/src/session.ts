@@ -309,6 +309,16 @@ export class TcpSession implements Session {
     if (this.#control?.writable) this.#control.write({ type: FRAME.acknowledge, id: 0, sequence: 0, body: EMPTY })
   }
 
+  /** Whether an object is under way in either direction. */
+  get carriesObjects(): boolean {
+    return this.stats().objectsOpen > 0
+  }
+
+  /** Takes a stream out that is no longer wanted; what it carried goes out again on the others. */
+  dropStream(index: number): void {
+    this.#streams.get(index)?.fail(amstError('ERR_AMST_CLOSED', 'the stream is no longer wanted'))
+  }
+
   #streamDied(stream: Stream, reason: Error): void {
     const last = stream.stats()
     this.#pastBytes = { sent: this.#pastBytes.sent + last.sentBytes, received: this.#pastBytes.received + last.receivedBytes }

@@ -36,7 +36,7 @@ export interface TransportOptions extends Omit<SecurityOptions, 'nodeId'> {
   readonly directory: PeerDirectory
   /** Absent: a client, which dials and is never dialled. */
   readonly listen?: { readonly host?: string; readonly port?: number; readonly accept?: (peer: Principal, remote: Address) => boolean }
-  /** Asked when a session is dialled. @defaultValue 4 */
+  /** As for `connect`: asked again each second. @defaultValue 4 */
   readonly streams?: () => number
   readonly advisor?: Pick<RateAdvisor, 'observe'>
   readonly clock?: Clock
@@ -217,7 +217,7 @@ class SessionTransport implements AmstTransport {
           {
             ...this.#security,
             expect: peer,
-            streams: this.#options.streams?.() ?? 4,
+            ...(this.#options.streams ? { streams: this.#options.streams } : {}),
             signal,
             limits: this.#limits,
             clock: this.#clock,

@@ -81,7 +81,7 @@ test('a stream joins only with the session’s secret and the certificate of its
   for (const [credentials, hello, answer] of [
     [tls.c, join, { kind: 'refuse', code: 'ERR_AMST_REFUSED' }],
     [tls.a, { ...join, secret: new Uint8Array(16) }, { kind: 'refuse', code: 'ERR_AMST_REFUSED' }],
-    [tls.a, { ...join, index: 4 }, { kind: 'refuse', code: 'ERR_AMST_LIMIT' }],
+    [tls.a, { ...join, index: 64 }, { kind: 'refuse', code: 'ERR_AMST_LIMIT' }],
     [tls.a, join, { kind: 'joined' }],
   ] as const) {
     const { socket, say } = await call(server, credentials)

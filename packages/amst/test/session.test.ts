@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import {
   type AmstLimits,
@@ -10,6 +10,7 @@ import {
   type Session,
 } from '../src/index.ts'
 import { createAuthority } from './certificates.ts'
+import { until } from './pair.ts'
 
 const authority = await createAuthority()
 const securities: Record<string, (name: string) => Promise<Pick<ListenOptions, 'tls' | 'plaintext'>>> = {
@@ -154,4 +155,35 @@ describe.each(Object.keys(securities))('a session over %s', (security) => {
     expect(await a.closed).toBeUndefined()
     expect(await b.closed).toBeUndefined()
   })
+})
+
+test('the number of streams follows what is wanted while the session is open, and no byte is lost', async () => {
+  let wanted = 4
+  const server = await listen({ nodeId: 'b', plaintext: true })
+  const a = await connect(server.address, { nodeId: 'a', plaintext: true, streams: () => wanted })
+  const accepted = await server[Symbol.asyncIterator]().next()
+  onTestFinished(() => {
+    a.destroy()
+    server.destroy()
+  })
+  const b: Session = accepted.value
+  const receiving = (async () => {
+    const digests: string[] = []
+    for await (const transfer of b.incoming) {
+      const hash = createHash('sha256')
+      for await (const piece of transfer.stream) hash.update(piece)
+      transfer.complete()
+      digests.push(hash.digest('hex'))
+      if (digests.length === 3) return digests
+    }
+    return digests
+  })()
+  const bytes = randomBytes(3_000_000)
+  for (const count of [4, 16, 2]) {
+    wanted = count
+    await until(() => a.stats().streams.length === count && b.stats().streams.length === count)
+    await a.send(bytes)
+  }
+  const digest = createHash('sha256').update(bytes).digest('hex')
+  expect(await receiving).toEqual([digest, digest, digest])
 })

@@ -38,14 +38,14 @@ export function roundLines({ rounds }: Pick<MigrationReport, 'rounds'>): readonl
 
 /** Bytes, ratio, throughput, times: one line each. */
 export function migrationLines(
-  report: Pick<MigrationReport, 'rawBytes' | 'wireBytes' | 'totalMs' | 'pausedMs' | 'budgetMs'>,
+  report: Pick<MigrationReport, 'rawBytes' | 'wireBytes' | 'totalMs' | 'pausedMs' | 'pause' | 'budgetMs'>,
 ): readonly string[] {
-  const { rawBytes, wireBytes, totalMs, pausedMs, budgetMs } = report
+  const { rawBytes, wireBytes, totalMs, pausedMs, pause, budgetMs } = report
   const ratio = wireBytes > 0 ? ` (${(rawBytes / wireBytes).toFixed(2)} : 1)` : ''
   const rate = (bytes: number): string => (totalMs > 0 ? formatByteRate((bytes * 1000) / totalMs) : '—')
   return [
     `${formatBytes(rawBytes)} of state as ${formatBytes(wireBytes)} on the wire${ratio}`,
     `${formatDuration(totalMs)} in all: ${rate(rawBytes)} of state, ${rate(wireBytes)} on the wire`,
-    `paused for ${formatDuration(pausedMs)} by the engine’s own clock, of a budget of ${formatDuration(budgetMs)}`,
+    `paused for ${formatDuration(pausedMs)} of a budget of ${formatDuration(budgetMs)}: last round ${formatDuration(pause.lastRoundMs)}, hand-over ${formatDuration(pause.transferMs)}, start ${formatDuration(pause.startMs)}`,
   ]
 }

@@ -12,9 +12,9 @@ export interface Output {
   readonly live: boolean
   readonly palette: Palette
   /** For a person; nothing with `--json`. */
-  line(text?: string): void
+  readonly line: (text?: string) => void
   /** For a program; nothing without `--json`. */
-  record(record: object): void
+  readonly record: (record: object) => void
 }
 
 interface Screen {
@@ -40,7 +40,7 @@ export function createOutput(options: { readonly json: boolean; readonly screen:
 }
 
 export function createPalette(colours: boolean): Palette {
-  const paint = (style: Style) => (text: string) => (colours ? styleText(style, text) : text)
+  const paint = (style: Style) => (text: string) => (colours ? styleText(style, text, { validateStream: false }) : text)
   return {
     bold: paint('bold'),
     dim: paint('dim'),

@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import { addDemoCommand } from './demo/demo-command.js'
+import { addDoctorCommand } from './doctor/doctor-command.js'
 import { EXIT } from './errors.js'
 import { addNodeCommands } from './node/commands.js'
 import { addEndCommand } from './node/end-command.js'
@@ -25,5 +26,6 @@ export function createProgram(version: string): Command {
   addPsCommand(program)
   addRequestCommand(program)
   addEndCommand(program)
+  addDoctorCommand(program)
   return program
 }

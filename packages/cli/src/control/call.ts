@@ -74,6 +74,7 @@ export function createCaller(stream: { readonly input: Readable; readonly output
       })
     },
     close() {
+      fail(cliError('ERR_CLI_CONTROL', `the connection to ${peer} was closed here`))
       output.end()
       input.destroy()
     },

@@ -32,12 +32,12 @@ export async function openControlSocket(
   if (Buffer.byteLength(path) > MAX_PATH_BYTES) {
     throw cliError('ERR_CLI_USAGE', `${path} is longer than the ${MAX_PATH_BYTES} bytes of a socket's path: choose a shorter --dir`)
   }
-  if (await isAlive(path))
-    throw cliError('ERR_CLI_NODE_RUNNING', `a node runs in ${directory} already: choose another --dir or --node-id, or end that one`)
+  await refuseLiveNode(directory)
   await unlink(path).catch(() => undefined)
   const callers = new Set<Socket>()
   const serving = new Set<Promise<void>>()
-  const server = createServer((socket) => {
+  // A caller may say all it has to say and still wait for the answers.
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
     callers.add(socket)
     // A caller that breaks off is gone: reading ends, and with it what it had asked for.
     socket.on('error', () => socket.destroy())
@@ -75,14 +75,15 @@ export async function callNode(directory: string): Promise<ControlCaller> {
   return createCaller({ input: socket, output: socket }, `the node in ${directory}`)
 }
 
-async function isAlive(path: string): Promise<boolean> {
-  const socket = connect(path)
+/** @throws `ERR_CLI_NODE_RUNNING` where a node answers in `directory`. */
+export async function refuseLiveNode(directory: string): Promise<void> {
+  const socket = connect(controlPath(directory))
   try {
     await once(socket, 'connect')
-    return true
   } catch {
-    return false
+    return
   } finally {
     socket.destroy()
   }
+  throw cliError('ERR_CLI_NODE_RUNNING', `a node runs in ${directory} already: choose another --dir or --node-id, or end that one`)
 }

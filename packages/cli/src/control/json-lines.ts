@@ -4,14 +4,14 @@ import { cliError } from '../errors.js'
 const NEWLINE = 0x0a
 
 /**
- * One value for each line of `stream`. A line is refused before it is longer than `maxLineBytes` in memory.
+ * One value for each line of `stream`, which stays open whatever comes. A line is refused before it is longer than `maxLineBytes` in memory.
  *
  * @throws `ERR_CLI_CONTROL` for a line that is too long or not JSON.
  */
 export async function* readJsonLines(stream: Readable, maxLineBytes: number): AsyncGenerator<unknown, void, undefined> {
   let parts: Buffer[] = []
   let heldBytes = 0
-  for await (const chunk of stream) {
+  for await (const chunk of stream.iterator({ destroyOnReturn: false })) {
     let rest = Buffer.from(chunk)
     for (let end = rest.indexOf(NEWLINE); end >= 0; end = rest.indexOf(NEWLINE)) {
       if (heldBytes + end > maxLineBytes) throw tooLong(maxLineBytes)

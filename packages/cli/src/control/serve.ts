@@ -1,4 +1,5 @@
 import type { Readable, Writable } from 'node:stream'
+import { finished } from 'node:stream/promises'
 import { cliError, type ErrorRecord, errorRecord } from '../errors.js'
 import { readJsonLines } from './json-lines.js'
 
@@ -87,7 +88,9 @@ export async function serveControl(
     const waiting = [...open.values()]
     for (const { controller } of waiting) controller.abort(cliError('ERR_CLI_INTERRUPTED', 'the caller hung up'))
     await Promise.all(waiting.map(({ done }) => done))
+    // Its last words are on their way before the connection is taken down.
     output.end()
+    await finished(output, { readable: false }).catch(() => undefined)
   }
 }
 

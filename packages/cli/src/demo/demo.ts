@@ -88,6 +88,8 @@ async function perform(parts: Parts): Promise<DemoReport> {
   const watching = new AbortController()
   const onEvent = ({ answered }: Readonly<Record<string, unknown>>): void => onStep({ kind: 'answered', answered: Number(answered) })
   const watched = client.caller.call('watch', {}, { signal: watching.signal, onEvent })
+  // Awaited below, unless something else goes wrong first.
+  watched.catch(() => undefined)
   const there = await moveAll(stage, a, b)
   const back = await moveAll(stage, b, a)
   watching.abort()

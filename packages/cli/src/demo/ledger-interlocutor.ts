@@ -32,16 +32,18 @@ export function createLedgerInterlocutor(bytes: number): Interlocutor {
     },
     async verify(ask, onProgress) {
       const found = numberIn(kv.decode(await ask(kv.get(KEY))).value)
+      // The talk goes on while the values are read.
+      const asked = count
       let same = 0
       for (let index = 0; index < values; index++) {
         const { value } = kv.decode(await ask(kv.get(`value-${index}`)))
         if (Buffer.compare(value, valueOf(index)) === 0) same++
         onProgress((index + 1) * VALUE_BYTES, values * VALUE_BYTES)
       }
-      const kept = values === 0 ? '' : `; ${formatBytes(same * VALUE_BYTES)} of ${formatBytes(values * VALUE_BYTES)} of values as written`
+      const beside = same === values ? `all ${formatBytes(values * VALUE_BYTES)}` : `only ${same} of ${values} values`
       return {
-        verified: found === count && same === values,
-        text: `${formatCount(count)} raises asked for, the number is ${formatCount(found)}${kept}`,
+        verified: found === asked && same === values,
+        text: `${formatCount(asked)} raises, the number is ${formatCount(found)}${values > 0 ? `; ${beside} beside it as written` : ''}`,
       }
     },
   }

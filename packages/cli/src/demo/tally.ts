@@ -1,3 +1,4 @@
+import { quantile } from '../quantile.js'
 import type { Conversation } from './demo-options.js'
 
 /** Of the newest so many answers the latencies are kept. */
@@ -39,11 +40,6 @@ export class Tally {
       gapMs: { median: quantile(gaps, 0.5), max: gaps.at(-1) ?? 0 },
     }
   }
-}
-
-/** Nearest rank; 0 where there is nothing. */
-export function quantile(ascending: readonly number[], share: number): number {
-  return ascending[Math.max(0, Math.ceil(ascending.length * share) - 1)] ?? 0
 }
 
 function keep(samples: number[], value: number, index: number): void {

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import type { DwcpNode, WorkloadStatus } from '@dwcp/core'
 import type { Address, NetworkMode } from '@dwcp/interface'
 import { formatAddress } from '../address.js'
-import { openControlSocket } from '../control/control-socket.js'
+import { openControlSocket, refuseLiveNode } from '../control/control-socket.js'
 import type { Output } from '../output.js'
 import { loadProgram } from '../program-source.js'
 import type { Security } from '../security-flags.js'
@@ -28,7 +28,8 @@ export interface ForegroundOptions {
 export async function runForeground(options: ForegroundOptions): Promise<void> {
   const { output, signal, directory, program } = options
   const { palette } = output
-  // Before the journal is opened, so that a node that runs here is named as what it is.
+  // Before anything listens: what is wrong with the order itself is said first.
+  await refuseLiveNode(directory)
   const loaded = program === undefined ? undefined : await loadProgram(program.source)
   await using node = await listenSomewhere(options)
   const operations = nodeOperations(node)

@@ -52,7 +52,7 @@ export class Departure {
     const nowMs = this.#context.clock.monotonicMs()
     // Clients are sent on before the time is taken to free what is here.
     this.#notify('done')
-    await this.#workload.release({ ...moved, active: true })
+    await this.#release(moved)
     const { flow } = sent
     return {
       workload: this.#workload.id,
@@ -93,13 +93,19 @@ export class Departure {
     const manifest = await this.#workload.describe()
     const migration = crypto.randomUUID()
     const question = { question: 'prepare', migration, epoch: grant.epoch, manifest }
-    const answer = parsePrepared(await asker.ask(this.to, question, { timeoutMs: limits.prepareTimeoutMs, signal }))
-    if (answer === undefined) throw new DwcpError('ERR_MIGRATION_PROTOCOL', `${this.to} answered in a way this version does not know`)
-    return { migration, have: answer.have, regions: manifest.regions }
+    try {
+      const answer = parsePrepared(await asker.ask(this.to, question, { timeoutMs: limits.prepareTimeoutMs, signal }))
+      if (answer === undefined) throw new DwcpError('ERR_MIGRATION_PROTOCOL', `${this.to} answered in a way this version does not know`)
+      return { migration, have: answer.have, regions: manifest.regions }
+    } catch (error) {
+      // It may have made room all the same, and would keep it until it hears nothing for long enough.
+      this.#cancel(migration)
+      throw error
+    }
   }
 
   async #attempt(grant: Grant, place: Place, signal: AbortSignal): Promise<Sent> {
-    const { codec, transport, ownership, asker, logger } = this.#context
+    const { codec, transport, ownership } = this.#context
     const encoder: Encoder = codec.encoder({ workload: this.#workload.id, regions: place.regions, link: this.to, have: place.have })
     const abort = new AbortController()
     const flow = new StateFlow({
@@ -134,35 +140,49 @@ export class Departure {
       abort.abort(error)
       await flow.ended.catch(() => undefined)
       encoder.close()
-      void asker
-        .ask(this.to, { question: 'cancel', migration: place.migration }, { timeoutMs: OUTCOME_TIMEOUT_MS })
-        .catch((cause: unknown) => logger.debug({ cause }, 'a cancelled target did not answer'))
+      this.#cancel(place.migration)
       if (flow.stopped && !this.#context.closing.aborted) await this.#workload.resume()
       throw await rejectionOf(error, receipt)
     }
   }
 
-  /** Rejects only when it is certain that the workload stays here. */
+  #cancel(migration: string): void {
+    const { asker, logger } = this.#context
+    void asker
+      .ask(this.to, { question: 'cancel', migration }, { timeoutMs: OUTCOME_TIMEOUT_MS })
+      .catch((cause: unknown) => logger.debug({ cause }, 'a cancelled target did not answer'))
+  }
+
+  /**
+   * Rejects only when it is certain that the workload stays here: whatever went wrong, it may run on only under the very
+   * grant that it ran under before. A later one of this node's own is that of a workload that has been away.
+   */
   async #transfer(grant: Grant, signal: AbortSignal): Promise<Grant> {
     this.#notify('transferring')
-    const { ownership, self, clock, closing } = this.#context
+    const { ownership, clock, closing, logger } = this.#context
+    let cause: unknown
     try {
       return await ownership.transfer(grant.workload, grant.epoch, this.to, { signal })
     } catch (error) {
-      if (!isDwcpError(error, 'ERR_OWNERSHIP_OUTCOME_UNKNOWN')) throw error
+      cause = error
     }
+    // Until ownership can be read; `closing` ends it.
     for (;;) {
+      let now: Grant | undefined
+      try {
+        now = await ownership.current(grant.workload)
+      } catch (error) {
+        logger.warn({ workload: grant.workload, to: this.to, error }, 'it is not known who owns the workload')
+      }
+      if (now !== undefined && now.epoch > grant.epoch) return { ...grant, epoch: grant.epoch + 1, owner: this.to, active: false }
+      if (now !== undefined) throw isDwcpError(cause, 'ERR_OWNERSHIP_OUTCOME_UNKNOWN') ? this.#refused(cause) : cause
       this.#notify('settling')
       await pause(clock, SETTLE_RETRY_MS, closing)
-      try {
-        const now = await ownership.current(grant.workload)
-        if (now?.owner === self)
-          throw new DwcpError('ERR_OWNERSHIP_REFUSED', `${this.to} did not take over ${grant.workload}; it runs on here`)
-        if (now !== undefined) return now
-      } catch (error) {
-        if (!isDwcpError(error, 'ERR_OWNERSHIP_OUTCOME_UNKNOWN')) throw error
-      }
     }
+  }
+
+  #refused(cause: unknown): DwcpError {
+    return new DwcpError('ERR_OWNERSHIP_REFUSED', `${this.to} did not take over ${this.#workload.id}; it runs on here`, { cause })
   }
 
   /** Until the target has begun, the state here is the only other copy: it is freed after, or taken back. */
@@ -170,9 +190,16 @@ export class Departure {
     this.#notify('starting')
     const { clock, closing } = this.#context
     receipt.catch(() => undefined)
+    // Until the target has answered; `closing` ends it.
     for (;;) {
       const outcome = await this.#askOutcome(moved)
       if (outcome?.outcome === 'running') return
+      if (outcome?.outcome === 'lost') {
+        await this.#release(moved)
+        throw new DwcpError('ERR_MIGRATION_LOST', `${this.to} took over ${moved.workload}, which has ended there: ${outcome.reason}`, {
+          details: { workload: moved.workload, to: this.to },
+        })
+      }
       if (outcome?.outcome === 'not-started' && (await this.#takeBack(moved))) {
         throw new DwcpError(
           'ERR_MIGRATION_TARGET_FAILED',
@@ -199,6 +226,18 @@ export class Departure {
     }
   }
 
+  async #release(moved: Grant): Promise<void> {
+    try {
+      await this.#workload.release({ ...moved, active: true })
+    } catch (cause) {
+      throw new DwcpError(
+        'ERR_MIGRATION_RELEASE_FAILED',
+        `${moved.workload} is ${this.to}'s now, but what is left of it here could not be freed; it stands still`,
+        { cause, details: { workload: moved.workload, to: this.to, epoch: moved.epoch } },
+      )
+    }
+  }
+
   async #takeBack(moved: Grant): Promise<boolean> {
     const { ownership, self } = this.#context
     try {
@@ -220,7 +259,12 @@ export class Departure {
   #notify(phase: MigrationPhase): void {
     this.#phase = phase
     const progress = this.#flow?.progress ?? { round: 0, rawBytes: 0, roundRawBytes: 0, wireBytes: 0, ackedBytes: 0 }
-    this.#options.onProgress?.({ phase, ...progress })
+    try {
+      this.#options.onProgress?.({ phase, ...progress })
+    } catch (error) {
+      // Who owns the workload must not depend on how well its progress can be displayed.
+      this.#context.logger.error({ workload: this.#workload.id, error }, 'a progress callback threw')
+    }
   }
 }
 

@@ -46,6 +46,7 @@ export function createFrameQueue(maxBytes: number): FrameQueue {
     fail,
     async *[Symbol.asyncIterator]() {
       try {
+        // Until the end or a failure, at the pace of its reader.
         for (;;) {
           if (failures.length > 0) throw failures[0]
           const frame = frames.shift()

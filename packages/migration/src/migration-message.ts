@@ -1,4 +1,4 @@
-import type { Digest, NodeId, WorkloadId, WorkloadManifest } from '@dwcp/interface'
+import type { Digest, WorkloadId, WorkloadManifest } from '@dwcp/interface'
 import * as v from 'valibot'
 
 /** What a source asks a target in the course of one migration. */
@@ -17,6 +17,8 @@ export type Outcome =
   | { readonly outcome: 'running' }
   /** It never ran here: the source may take it back. */
   | { readonly outcome: 'not-started'; readonly reason: string }
+  /** It was this node's to run and has ended: nobody runs it again. */
+  | { readonly outcome: 'lost'; readonly reason: string }
 
 const Name = v.pipe(v.string(), v.minLength(1), v.maxLength(256))
 const Count = v.pipe(v.number(), v.safeInteger(), v.minValue(0))
@@ -62,6 +64,7 @@ const PreparedSchema: v.GenericSchema<Prepared> = v.strictObject({ have: v.pipe(
 const OutcomeSchema: v.GenericSchema<Outcome> = v.variant('outcome', [
   v.strictObject({ outcome: v.literal('running') }),
   v.strictObject({ outcome: v.literal('not-started'), reason: v.pipe(v.string(), v.maxLength(4096)) }),
+  v.strictObject({ outcome: v.literal('lost'), reason: v.pipe(v.string(), v.maxLength(4096)) }),
 ])
 
 export function parseMigrationQuestion(value: unknown): MigrationQuestion | undefined {

@@ -42,7 +42,10 @@ export interface Migrator extends AsyncDisposable {
    * Moves `workload`, which runs here, to `to`.
    *
    * Rejects with the workload running on here, except for `ERR_MIGRATION_OUTCOME_UNKNOWN` (the signal was aborted after
-   * ownership was offered, and the target cannot be asked): then {@link Migrator.settled} tells when it is known.
+   * ownership was offered, and the target cannot be asked: {@link Migrator.settled} tells when it is known),
+   * `ERR_MIGRATION_LOST` (the target took it over, and it ended there before this node heard that it ran),
+   * `ERR_MIGRATION_RELEASE_FAILED` (it runs on the target, and what is left here could not be freed) and
+   * `ERR_MIGRATION_CLOSED` (this node is closing).
    * @throws `ERR_MIGRATION_*`, `ERR_OWNERSHIP_*`, the transport's and the codec's errors, `signal.reason`.
    */
   migrate(workload: Workload, to: NodeId, options?: MigrateOptions): Promise<MigrationReport>
@@ -59,6 +62,13 @@ export interface Migrator extends AsyncDisposable {
   close(): Promise<void>
 }
 
+/** A place that is being made. */
+interface Preparing {
+  readonly migration: string
+  readonly from: NodeId
+  cancel(reason: unknown): void
+}
+
 /** @returns a migrator that answers its peers from now on. */
 export function createMigrator(options: MigratorOptions): Migrator {
   return new TransportMigrator(options)
@@ -69,9 +79,10 @@ class TransportMigrator implements Migrator {
   readonly #options: MigratorOptions
   readonly #departures = new Map<WorkloadId, Departure>()
   readonly #arrivals = new Map<WorkloadId, Arrival>()
-  readonly #preparing = new Set<WorkloadId>()
+  readonly #preparing = new Map<WorkloadId, Preparing>()
   readonly #closing = new AbortController()
   readonly #receiver: Disposable
+  #closed: Promise<void> | undefined
 
   constructor(options: MigratorOptions) {
     const { transport, codec, ownership, drivers, advisor, clock = systemClock, logger = silentLogger } = options
@@ -121,8 +132,11 @@ class TransportMigrator implements Migrator {
       const departure = new Departure(this.#context, workload, to, {
         ...options,
         onProgress(progress) {
-          onProgress?.(progress)
-          giveUp()
+          try {
+            onProgress?.(progress)
+          } finally {
+            giveUp()
+          }
         },
       })
       this.#departures.set(workload.id, departure)
@@ -155,8 +169,12 @@ class TransportMigrator implements Migrator {
     return this.#arrivals.get(workload)?.finished
   }
 
-  async close(): Promise<void> {
-    if (this.#closing.signal.aborted) return
+  close(): Promise<void> {
+    this.#closed ??= this.#close()
+    return this.#closed
+  }
+
+  async #close(): Promise<void> {
     const reason = new DwcpError('ERR_MIGRATION_CLOSED', 'this node is closing')
     this.#closing.abort(reason)
     for (const arrival of this.#arrivals.values()) arrival.cancel(reason)
@@ -179,9 +197,9 @@ class TransportMigrator implements Migrator {
     this.#closing.signal.throwIfAborted()
     if (question.question === 'prepare') return this.#prepare(from, question)
     if (question.question === 'outcome') return this.#outcome(from, question)
-    for (const arrival of this.#arrivals.values()) {
-      if (arrival.migration === question.migration && arrival.from === from)
-        arrival.cancel(new DwcpError('ERR_MIGRATION_CANCELLED', `${from} gave the migration up`))
+    const cancelled = new DwcpError('ERR_MIGRATION_CANCELLED', `${from} gave the migration up`)
+    for (const each of [...this.#arrivals.values(), ...this.#preparing.values()]) {
+      if (each.migration === question.migration && each.from === from) each.cancel(cancelled)
     }
     return {}
   }
@@ -191,15 +209,23 @@ class TransportMigrator implements Migrator {
     const { drivers, codec, ownership, limits } = this.#context
     const { workload } = manifest
     const older = this.#arrivals.get(workload)
+    if (older?.from === from && older.migration === migration) return { have: codec.baselines(workload) }
     if (older?.from === from) {
       older.cancel(new DwcpError('ERR_MIGRATION_CANCELLED', `${from} begins again`))
       await older.finished
     }
+    // The paused copy of a departure that is not settled is a second one; it has to go before another comes.
+    if (this.#departures.has(workload))
+      throw new DwcpError('ERR_MIGRATION_IN_PROGRESS', `${workload} has not finished leaving ${this.#context.self}; try again`, {
+        retryable: true,
+      })
     if (this.#arrivals.has(workload) || this.#preparing.has(workload))
       throw new DwcpError('ERR_MIGRATION_IN_PROGRESS', `${workload} is already arriving here`)
     if (this.#arrivals.size + this.#preparing.size >= limits.maxArrivals)
       throw new DwcpError('ERR_MIGRATION_BUSY', `this node takes in ${limits.maxArrivals} workloads at once`, { retryable: true })
-    this.#preparing.add(workload)
+    const abort = new AbortController()
+    const signal = AbortSignal.any([abort.signal, this.#closing.signal])
+    this.#preparing.set(workload, { migration, from, cancel: (reason) => abort.abort(reason) })
     try {
       const driver = drivers.get(manifest.kind)
       if (driver === undefined)
@@ -211,8 +237,13 @@ class TransportMigrator implements Migrator {
       if (grant?.owner === this.#context.self && grant.ended === undefined)
         throw new DwcpError('ERR_OWNERSHIP_EPOCH', `this node already owns a workload named ${workload}`)
       await this.#options.admit?.(workload, from)
+      signal.throwIfAborted()
       const target = driver.target()
       await target.prepare(manifest)
+      if (signal.aborted) {
+        await target.discard()
+        throw signal.reason
+      }
       const arrival = new Arrival(this.#context, { migration, from, epoch, manifest, target }, this.#options.onArrived)
       this.#arrivals.set(workload, arrival)
       void arrival.finished.then(() => this.#arrivals.get(workload) === arrival && this.#arrivals.delete(workload))
@@ -228,8 +259,15 @@ class TransportMigrator implements Migrator {
     if (arrival?.from === from) return arrival.outcome
     const grant = await this.#context.ownership.current(question.workload)
     if (grant === undefined) throw new DwcpError('ERR_MIGRATION_PROTOCOL', `this node's journal knows nothing of ${question.workload}`)
-    const waits = grant.owner === this.#context.self && grant.epoch === question.epoch && !grant.active
-    return waits ? { outcome: 'not-started', reason: 'it ended before it began to run the workload' } : { outcome: 'running' }
+    const { owner, active, ended } = grant
+    if (grant.epoch === question.epoch && owner === this.#context.self) {
+      if (ended !== undefined) return { outcome: 'lost', reason: ended }
+      if (!active) return { outcome: 'not-started', reason: 'it ended before it began to run the workload' }
+    }
+    // The answer that gave it back was lost on the way. A workload that ran here cannot have come back to `from` since: it is
+    // still on its way out there.
+    if (owner === from && grant.epoch === question.epoch + 1) return { outcome: 'not-started', reason: 'it has been given back' }
+    return { outcome: 'running' }
   }
 
   #arrivalOf(from: NodeId, migration: string): Arrival {

@@ -12,7 +12,7 @@ import type { MigrationContext } from './migration-context.js'
 import { streamHeader } from './migration-message.js'
 import type { MigrateOptions, MigrationPhase, MigrationRound } from './migration-report.js'
 import { createRoundPolicy } from './round-policy.js'
-import { framed } from './state-stream.js'
+import { frameHeader } from './state-stream.js'
 
 /** What went out, and when the workload stopped. */
 export interface FlowResult {
@@ -109,7 +109,7 @@ export class StateFlow {
     this.#signal.addEventListener('abort', onAbort, { once: true })
     try {
       this.#signal.throwIfAborted()
-      await this.frames.push(framed(streamHeader(migration)))
+      await this.#push(streamHeader(migration))
       const decide = createRoundPolicy(this.#options)
       const steering = (): ExportSteering => this.#steering
       const control = {
@@ -143,15 +143,20 @@ export class StateFlow {
   async #encode(chunk: StateChunk): Promise<void> {
     const zeroBefore = this.#encoder.stats().pages.zero
     for (const frame of await this.#encoder.encode(chunk)) {
-      const bytes = framed(frame)
-      this.#roundWireBytes += bytes.length
-      await this.frames.push(bytes)
+      await this.#push(frame)
     }
     if (chunk.kind !== 'pages') return
     this.#roundRawBytes += chunk.bytes.length
     this.#rawBytes += chunk.bytes.length
     this.#roundZeroBytes += ((this.#encoder.stats().pages.zero - zeroBefore) * chunk.bytes.length) / Math.max(1, chunk.pages.length)
     this.#notify('copying')
+  }
+
+  async #push(frame: Uint8Array): Promise<void> {
+    const header = frameHeader(frame)
+    this.#roundWireBytes += header.length + frame.length
+    await this.frames.push(header)
+    await this.frames.push(frame)
   }
 
   async #endRound(chunk: Extract<StateChunk, { kind: 'round' }>, decide: ReturnType<typeof createRoundPolicy>): Promise<void> {

@@ -1,7 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { createFrameQueue } from './frame-queue.ts'
-import { framed, unframed } from './state-stream.ts'
+import { frameHeader, unframed } from './state-stream.ts'
+
+const framed = (frame: Uint8Array): Uint8Array => Buffer.concat([frameHeader(frame), frame])
 
 async function* pieces(bytes: Uint8Array, cuts: readonly number[]): AsyncGenerator<Uint8Array> {
   let at = 0

@@ -32,6 +32,8 @@ import {
 import { type Broadcast, createBroadcast } from './broadcast.js'
 import { usesV3 } from './flags.js'
 import { type FlagsFile, type FlagsStatus, watchFlags } from './flags-file.js'
+import { endFormerRun } from './former-run.js'
+import { openKeptCopies } from './kept-copy.js'
 import { createLastValueAdvisor } from './last-value-advisor.js'
 import { createLinks, type LinkStatus, type Links } from './links.js'
 import { createPeerList, formatAddress, type PeerList, parseAddress } from './peers.js'
@@ -95,9 +97,12 @@ export interface DwcpNode extends AsyncDisposable {
 const V1_STREAMS = 16
 const V3_STREAMS = 4
 const ADDRESS_CHANNEL = 'address'
+/** An encoded batch of 1 MiB of pages goes through as one chunk, so that nobody has to put it together again. */
+const TRANSPORT_LIMITS = { chunkBytes: (5 << 20) / 4, initialWindowBytes: 5 << 20, objectWindowBytes: 16 << 20 }
 
 /**
- * Starts a node: opens its journal, settles what an earlier process of this node left, listens.
+ * Starts a node: opens its journal, listens, settles what an earlier process of this node left. What only a peer knows of
+ * that is asked until the peer is back.
  *
  * @example
  * ```ts
@@ -137,6 +142,7 @@ export async function startNode(options: NodeOptions): Promise<DwcpNode> {
         listen: { host: '127.0.0.1', ...options.listen },
         streams: () => (usesV3(flags.status.flags, 'transport', id) ? V3_STREAMS : V1_STREAMS),
         advisor,
+        limits: TRANSPORT_LIMITS,
         clock,
         logger,
         ...security,
@@ -150,7 +156,16 @@ export async function startNode(options: NodeOptions): Promise<DwcpNode> {
       address: (node) => peers.lookup(node)[0],
       onChange: (workload) => changes.send({ kind: 'workload', workload }),
     })
-    await table.settleFormerRun()
+    const formerRun = own(
+      await endFormerRun({
+        self: id,
+        journal,
+        ownership,
+        clock,
+        logger,
+        onChange: (workload) => changes.send({ kind: 'workload', workload }),
+      }),
+    )
     const codec = createCodec({
       profile: (link) => (usesV3(flags.status.flags, 'compression', id) ? links.mode(link ?? '') : 'v1'),
       logger,
@@ -179,6 +194,7 @@ export async function startNode(options: NodeOptions): Promise<DwcpNode> {
         address: (node) => peers.lookup(node)[0],
       }),
     )
+    formerRun.settle(own(openKeptCopies(transport, (workload) => migrator.phase(workload) !== undefined)))
     links.follow(transport)
     own(exchangeAddresses(transport, peers))
     const resolve = (address: Address): Promise<NodeId> => nameOf(address, id, security)

@@ -6,7 +6,7 @@ import type { Whereabouts } from './workload-port.js'
  * - `running`: here. - `leaving`: here, a migration is under way. - `settling`: offered to another node that cannot be
  *   asked whether it took it; nothing runs until it can. - `moved`: on `owner`, as far as is known here. - `ended`:
  *   finished, closed, failed or lost with its process; `reason` says which. - `waiting`: given to this node, which was
- *   restarted before it began to run it; the source may take it back.
+ *   restarted before it began to run it; the source takes it back, or says that it no longer can.
  */
 export type WorkloadState = 'running' | 'leaving' | 'settling' | 'moved' | 'ended' | 'waiting'
 
@@ -44,13 +44,6 @@ export class WorkloadTable {
     readonly onChange: (workload: WorkloadId) => void
   }) {
     this.#parts = parts
-  }
-
-  /** What an earlier process of this node ran was in its memory: it is lost, and that is written down before anyone asks. */
-  async settleFormerRun(): Promise<void> {
-    for (const record of this.#parts.journal.records()) {
-      if (record.state === 'held' && record.active) await this.#write(record.workload, 'lost: the process that ran it ended')
-    }
   }
 
   add(workload: Workload): void {

@@ -33,6 +33,7 @@ interface Calls {
       readonly id: string
       readonly dataDirectory: string
       readonly port: number
+      readonly peers: Readonly<Record<string, string>>
       readonly trace: string
       readonly closeOnTerm: boolean
     }
@@ -58,7 +59,17 @@ interface Calls {
 export type WriteFault = 'before' | 'torn' | 'after'
 
 /** A process that ended before it answered. */
-export class ProcessEnded extends Error {}
+class ProcessEnded extends Error {}
+
+/** Undefined where the process ended before it answered. */
+export async function unlessEnded<T>(call: Promise<T>): Promise<T | undefined> {
+  try {
+    return await call
+  } catch (error) {
+    if (error instanceof ProcessEnded) return undefined
+    throw error
+  }
+}
 
 /** The parent's end of node-process.mjs. */
 export class NodeProcess {
@@ -77,7 +88,7 @@ export class NodeProcess {
     void this.exited.then(() => {
       this.#dead = true
       const ended = new ProcessEnded(`process ${this.pid} has ended`)
-      for (const name of this.#replies.eventNames()) this.#replies.emit(name, undefined, ended)
+      for (const name of this.#replies.eventNames()) if (name !== 'error') this.#replies.emit(name, undefined, ended)
     })
     child.on('message', (message: { id?: number; result?: unknown; failure?: { code?: string; message: string }; loaded?: boolean }) => {
       if (message.loaded) this.#replies.emit('loaded')
@@ -109,8 +120,10 @@ export class NodeProcess {
 
 export interface FleetOptions {
   readonly execArgv?: readonly string[]
-  readonly env?: Readonly<Record<string, string>>
+  /** Ends as a well-behaved program does when it is told to. */
   readonly closeOnTerm?: boolean
+  /** Nodes that know each other's addresses from the start; others learn them as they meet. */
+  readonly peers?: readonly string[]
 }
 
 /** Node processes that keep their name, port and data directory through every restart. */
@@ -135,15 +148,19 @@ export class NodeFleet implements AsyncDisposable {
     return new NodeFleet(await mkdtemp(join(tmpdir(), 'dwcp-fleet-')), options)
   }
 
-  /** The first start of a node, and each after it has ended. */
-  async start(id: string, env: Readonly<Record<string, string>> = {}): Promise<NodeProcess> {
-    const port = this.#ports.get(id) ?? (await freePort())
-    this.#ports.set(id, port)
-    const started = await (Object.keys(env).length === 0 ? this.#takeSpare() : this.#fork(env))
+  /** The first start of a node, and each after it has ended; with `fault`, it dies at that write. */
+  async start(id: string, fault?: { readonly at: number; readonly how: WriteFault }): Promise<NodeProcess> {
+    for (const each of [id, ...(this.#options.peers ?? [])]) {
+      if (!this.#ports.has(each)) this.#ports.set(each, await freePort())
+    }
+    const peers = (this.#options.peers ?? []).filter((peer) => peer !== id)
+    const started = await this.#takeSpare()
+    if (fault !== undefined) await started.call('arm', fault)
     await started.call('start', {
       id,
       dataDirectory: join(this.root, id),
-      port,
+      port: this.#ports.get(id) ?? 0,
+      peers: Object.fromEntries(peers.map((peer) => [peer, this.address(peer)])),
       trace: join(this.root, id),
       closeOnTerm: this.#options.closeOnTerm ?? false,
     })
@@ -192,10 +209,9 @@ export class NodeFleet implements AsyncDisposable {
     return spare
   }
 
-  async #fork(env: Readonly<Record<string, string>> = {}): Promise<NodeProcess> {
+  async #fork(): Promise<NodeProcess> {
     const child = fork(fileURLToPath(new URL('./node-process.mjs', import.meta.url)), {
       execArgv: [...(this.#options.execArgv ?? [])],
-      env: { ...process.env, ...this.#options.env, ...env },
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     })
     const forked = new NodeProcess(child)

@@ -23,13 +23,14 @@ async function reach(atMs) {
 }
 
 const calls = {
-  async start({ id, dataDirectory, port, trace, closeOnTerm }) {
+  async start({ id, dataDirectory, port, peers, trace, closeOnTerm }) {
     events = openSync(`${trace}.events`, 'a')
     slices = openSync(`${trace}.slices`, 'a')
     node = await startNode({
       id,
       dataDirectory,
       listen: { port },
+      peers,
       plaintext: true,
       wasm: { record: (workload, { slice }) => writeSync(slices, `${workload} ${slice}\n`) },
     })
@@ -89,14 +90,16 @@ async function leave() {
   process.disconnect()
 }
 
-process.on('message', async ({ id, name, value }) => {
+async function answer({ id, name, value }) {
   try {
     const result = await calls[name](value)
     if (process.connected) process.send({ id, result })
   } catch (error) {
     if (process.connected) process.send({ id, failure: { code: error.code, message: error.message } })
   }
-})
+}
+
+process.on('message', (call) => void answer(call))
 // Without its parent it has no reason to be.
 process.on('disconnect', () => node === undefined && process.exit())
 process.send({ loaded: true })

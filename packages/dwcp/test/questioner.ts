@@ -15,7 +15,7 @@ export function startQuestions(client: WorkloadClient, workload: string, program
   const ask = program === 'kv' ? kvQuestions(client, workload) : chainQuestions(client, workload)
   const stopping = new AbortController()
   let answers = 0
-  let waiting: { readonly fromAnswer: number; resolve(): void; reject(error: unknown): void }[] = []
+  let waiting: { readonly fromAnswer: number; resolve(): void }[] = []
   const run = async (): Promise<void> => {
     for (;;) {
       await ask(stopping.signal)
@@ -24,18 +24,16 @@ export function startQuestions(client: WorkloadClient, workload: string, program
       waiting = waiting.filter((each) => answers < each.fromAnswer)
     }
   }
-  const failure = run().catch((error: unknown) => {
-    for (const each of waiting) each.reject(error)
-    if (!stopping.signal.aborted) return { error }
-    return undefined
-  })
+  const failure: Promise<{ readonly error: unknown } | undefined> = run().then(
+    () => undefined,
+    (error: unknown) => (stopping.signal.aborted ? undefined : { error }),
+  )
   return {
     get answers() {
       return answers
     },
     // The question in flight was asked before, the one behind it was not.
-    next: () =>
-      Promise.race([new Promise<void>((resolve, reject) => waiting.push({ fromAnswer: answers + 2, resolve, reject })), rejects(failure)]),
+    next: () => Promise.race([new Promise<void>((resolve) => waiting.push({ fromAnswer: answers + 2, resolve })), rejects(failure)]),
     async stop() {
       stopping.abort(new Error('no more questions'))
       const failed = await failure

@@ -16,7 +16,7 @@ function counted(name, act, half) {
     names.push(name)
     if (mine !== dieAt) return act.apply(this, parameters)
     if (dieHow === 'torn') await half?.apply(this, parameters)
-    if (dieHow === 'after') await act.apply(this, parameters)
+    if (dieHow === 'after') await act.apply(this, parameters).catch(() => undefined)
     die()
   }
 }
@@ -42,5 +42,3 @@ globalThis.dwcpWrites = {
   },
   done: () => names,
 }
-const [at, how] = (process.env['DWCP_DIE_AT'] ?? '').split(':')
-if (how !== undefined) globalThis.dwcpWrites.arm(Number(at), how)

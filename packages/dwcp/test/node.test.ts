@@ -24,7 +24,7 @@ beforeEach(async () => {
   root = await mkdtemp(join(tmpdir(), 'dwcp-core-'))
 })
 afterEach(async () => {
-  for (const each of open.splice(0).reverse()) await each[Symbol.asyncDispose]()
+  for (const each of open.splice(0).toReversed()) await each[Symbol.asyncDispose]()
   await rm(root, { recursive: true })
 })
 
@@ -46,8 +46,8 @@ async function codeOf(promise: Promise<unknown>): Promise<string> {
   }
   return 'none: it resolved'
 }
-async function until(node: DwcpNode, holds: () => boolean): Promise<void> {
-  for await (const _ of node.changes()) if (holds()) return
+async function until(changing: DwcpNode, holds: () => boolean): Promise<void> {
+  for await (const _ of changing.changes()) if (holds()) return
 }
 
 describe('a node', () => {

@@ -28,7 +28,8 @@ const MEASURABLE_BYTES = 64 * 1024
 const CONVERGING_RATIO = 0.8
 /** Each step takes away half to most of what the workload still has. */
 const THROTTLE_STEPS: readonly number[] = [0, 0.5, 0.75, 0.9, 0.97]
-/** Rounds after the budget is met, while each still halves what is left: on a fast link they are nearly free. */
+/** Rounds after the budget is met, while each leaves this much less: on a fast link they are nearly free, and each shortens the pause. */
+const WORTHWHILE_RATIO = 0.7
 const MAX_EXTRA_ROUNDS = 4
 
 /**
@@ -47,7 +48,7 @@ export function createRoundPolicy(options: RoundPolicyOptions): (facts: RoundFac
     if (msPerByte === 0 || facts.roundBytes >= MEASURABLE_BYTES)
       msPerByte = Math.max(0, facts.roundMs - facts.rttMs) / Math.max(1, facts.roundBytes)
     const downtimeMsPredicted = FIXED_DOWNTIME_MS + facts.rttMs + facts.remainingBytes * msPerByte
-    const shrinks = facts.remainingBytes <= previousBytes / 2
+    const shrinks = facts.remainingBytes <= previousBytes * WORTHWHILE_RATIO
     const converges = facts.remainingBytes <= previousBytes * CONVERGING_RATIO
     previousBytes = facts.remainingBytes
     if (downtimeMsPredicted <= options.downtimeMs) {

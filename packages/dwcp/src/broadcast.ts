@@ -26,6 +26,7 @@ export function createBroadcast<T>(): Broadcast<T> {
       listeners.add(listener)
       signal?.addEventListener('abort', onAbort, { once: true })
       try {
+        // Ends when the broadcast closes, with the signal, or when its reader leaves.
         for (;;) {
           signal?.throwIfAborted()
           const value = queue.shift()

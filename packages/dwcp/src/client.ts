@@ -90,6 +90,7 @@ export async function connectClient(options: ClientOptions): Promise<WorkloadCli
     const mine = sequence
     let sends = 0
     let turn = 0
+    // Ends when the request is answered, or with its signal, which has a deadline.
     for (;;) {
       signal.throwIfAborted()
       if (peers.nodes().length === 0) await resolve(signal)

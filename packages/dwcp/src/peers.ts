@@ -31,6 +31,7 @@ export function createPeerList(initial: Readonly<Record<NodeId, Address | string
       }
       watchers.add(watcher)
       try {
+        // Ends when its reader leaves.
         for (;;) {
           const node = changed.shift()
           if (node !== undefined) yield node

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { createCodecOn } from '../src/codec.ts'
 import { createCodec, DEFAULT_DECODE_LIMITS } from '../src/index.ts'
 import { loadKernels } from '../src/kernels.ts'
-import { digestOf, frames, noise, PAGE_BYTES, pagesOf, pass, prose, range, region, store } from './support.ts'
+import { frames, noise, PAGE_BYTES, pagesOf, pass, prose, range, region, store } from './support.ts'
 
 const options = { workload: 'w', regions: [region(16)] }
 const sum = (values: readonly Uint8Array[]): number => values.reduce((total, { length }) => total + length, 0)

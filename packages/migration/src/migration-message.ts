@@ -8,6 +8,9 @@ export type MigrationQuestion =
   | { readonly question: 'outcome'; readonly workload: WorkloadId; readonly epoch: number }
   | { readonly question: 'cancel'; readonly migration: string }
 
+/** Baselines that a target names to a source. */
+export const MAX_BASELINES = 64
+
 export interface Prepared {
   /** Baselines of this workload that the target holds, newest first. */
   readonly have: readonly Digest[]
@@ -60,7 +63,7 @@ const QuestionSchema: v.GenericSchema<MigrationQuestion> = v.variant('question',
   v.strictObject({ question: v.literal('outcome'), workload: Name, epoch: Count }),
   v.strictObject({ question: v.literal('cancel'), migration: Name }),
 ])
-const PreparedSchema: v.GenericSchema<Prepared> = v.strictObject({ have: v.pipe(v.array(DigestSchema), v.maxLength(64)) })
+const PreparedSchema: v.GenericSchema<Prepared> = v.strictObject({ have: v.pipe(v.array(DigestSchema), v.maxLength(MAX_BASELINES)) })
 const OutcomeSchema: v.GenericSchema<Outcome> = v.variant('outcome', [
   v.strictObject({ outcome: v.literal('running') }),
   v.strictObject({ outcome: v.literal('not-started'), reason: v.pipe(v.string(), v.maxLength(4096)) }),

@@ -17,7 +17,7 @@ import { Arrival, type Arrived, openStateStream } from './arrival.js'
 import { createAsker } from './ask.js'
 import { Departure } from './departure.js'
 import { MIGRATION_LIMITS, type MigrationContext, type MigrationLimits, STATE_CHANNEL } from './migration-context.js'
-import { type MigrationQuestion, type Outcome, parseMigrationQuestion, parseStreamHeader } from './migration-message.js'
+import { MAX_BASELINES, type MigrationQuestion, type Outcome, parseMigrationQuestion } from './migration-message.js'
 import type { MigrateOptions, MigrationPhase, MigrationReport } from './migration-report.js'
 
 export interface MigratorOptions {
@@ -101,8 +101,7 @@ class TransportMigrator implements Migrator {
       limits: { ...MIGRATION_LIMITS, ...options.limits },
     }
     this.#receiver = transport.receiveObject(STATE_CHANNEL, async (from, object) => {
-      const { header, frames } = await openStateStream(object, this.#context.limits.maxFrameBytes)
-      await this.#arrivalOf(from.nodeId, parseStreamHeader(header)).receive(frames)
+      await openStateStream(object, this.#context.limits.maxFrameBytes, (migration) => this.#arrivalOf(from.nodeId, migration))
     })
   }
 
@@ -209,7 +208,7 @@ class TransportMigrator implements Migrator {
     const { drivers, codec, ownership, limits } = this.#context
     const { workload } = manifest
     const older = this.#arrivals.get(workload)
-    if (older?.from === from && older.migration === migration) return { have: codec.baselines(workload) }
+    if (older?.from === from && older.migration === migration) return { have: codec.baselines(workload).slice(0, MAX_BASELINES) }
     if (older?.from === from) {
       older.cancel(new DwcpError('ERR_MIGRATION_CANCELLED', `${from} begins again`))
       await older.finished
@@ -247,7 +246,7 @@ class TransportMigrator implements Migrator {
       const arrival = new Arrival(this.#context, { migration, from, epoch, manifest, target }, this.#options.onArrived)
       this.#arrivals.set(workload, arrival)
       void arrival.finished.then(() => this.#arrivals.get(workload) === arrival && this.#arrivals.delete(workload))
-      return { have: codec.baselines(workload) }
+      return { have: codec.baselines(workload).slice(0, MAX_BASELINES) }
     } finally {
       this.#preparing.delete(workload)
     }

@@ -11,9 +11,15 @@ export function frameHeader(frame: Uint8Array): Uint8Array {
 
 /**
  * The frames of a byte stream, however it was cut on the way.
- * @throws `ERR_MIGRATION_PROTOCOL` for a frame over `maxFrameBytes`, before memory is taken for it, or a stream cut short.
+ * @throws `ERR_MIGRATION_PROTOCOL` for a frame over `maxFrameBytes`, the first one over `maxFirstBytes`, before memory is
+ * taken for it, or a stream cut short.
  */
-export async function* unframed(stream: AsyncIterable<Uint8Array>, maxFrameBytes: number): AsyncGenerator<Uint8Array, void, undefined> {
+export async function* unframed(
+  stream: AsyncIterable<Uint8Array>,
+  maxFrameBytes: number,
+  maxFirstBytes: number = maxFrameBytes,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  let limitBytes = maxFirstBytes
   const header = new Uint8Array(LENGTH_BYTES)
   let headerFilled = 0
   let frame: Uint8Array | undefined
@@ -29,8 +35,8 @@ export async function* unframed(stream: AsyncIterable<Uint8Array>, maxFrameBytes
         if (headerFilled < LENGTH_BYTES) break
       }
       const length = new DataView(header.buffer).getUint32(0)
-      if (length > maxFrameBytes)
-        throw new DwcpError('ERR_MIGRATION_PROTOCOL', `a frame of ${length} bytes is over the limit of ${maxFrameBytes}`)
+      if (length > limitBytes)
+        throw new DwcpError('ERR_MIGRATION_PROTOCOL', `a frame of ${length} bytes is over the limit of ${limitBytes}`)
       const left = length - frameFilled
       if (frame === undefined && piece.length - at >= length) {
         // A frame that lies whole in one piece is handed on without a copy.
@@ -48,6 +54,7 @@ export async function* unframed(stream: AsyncIterable<Uint8Array>, maxFrameBytes
       }
       at += left
       headerFilled = 0
+      limitBytes = maxFrameBytes
     }
   }
   if (headerFilled > 0) throw new DwcpError('ERR_MIGRATION_PROTOCOL', 'the state stream ended inside a frame')

@@ -95,7 +95,10 @@ async function perform(parts: Parts): Promise<DemoReport> {
   watching.abort()
   await watched
   const talk = await conversation(stage, 'end')
-  if (keep) await client[Symbol.asyncDispose]()
+  if (keep) {
+    await client[Symbol.asyncDispose]()
+    for (const side of [a, b]) side.child.caller.close()
+  }
   return summarize([...there, ...back], talk, {
     place: place.about,
     nodes,

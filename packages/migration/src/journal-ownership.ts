@@ -15,12 +15,15 @@ import { createAsker } from './ask.js'
 import type { Journal } from './journal.js'
 import {
   type Attempt,
+  hasReached,
   isRefused,
+  kept,
   type OwnershipAnswer,
   type OwnershipQuestion,
   type OwnershipRecord,
   parseAnswer,
   parseQuestion,
+  succeeding,
   withRefusal,
 } from './ownership-record.js'
 
@@ -33,10 +36,13 @@ export interface JournalOwnershipOptions {
   readonly transferTimeoutMs?: number
   /** How long an attempt whose outcome is not known is asked about before the caller is told so. @defaultValue 2000 */
   readonly inquiryTimeoutMs?: number
+  /** Workloads of which this node knows no more than that it refused them; the oldest is forgotten for one more. @defaultValue 16384 */
+  readonly maxRefusedUnknown?: number
 }
 
 type Held = Extract<OwnershipRecord, { state: 'held' }>
 type Offered = Extract<OwnershipRecord, { state: 'offered' }>
+type Moved = Extract<OwnershipRecord, { state: 'moved' }>
 
 interface Waiter {
   readonly from: NodeId
@@ -68,6 +74,9 @@ class JournalOwnership implements Ownership, Disposable {
   readonly #asker: ReturnType<typeof createAsker>
   readonly #waiters = new Map<WorkloadId, Waiter>()
   readonly #turns = new Map<WorkloadId, Promise<unknown>>()
+  /** The oldest first. */
+  readonly #unknown: Set<WorkloadId>
+  readonly #maxUnknown: number
   readonly #watchers = new Set<(record: OwnershipRecord) => void>()
 
   constructor(self: NodeId, options: JournalOwnershipOptions) {
@@ -76,6 +85,9 @@ class JournalOwnership implements Ownership, Disposable {
     this.#logger = options.logger ?? silentLogger
     this.#transferTimeoutMs = options.transferTimeoutMs ?? 30_000
     this.#inquiryTimeoutMs = options.inquiryTimeoutMs ?? 2_000
+    const unknown = options.journal.records().filter((record) => record.state === 'none')
+    this.#unknown = new Set(unknown.map((record) => record.workload))
+    this.#maxUnknown = options.maxRefusedUnknown ?? 16_384
     this.#asker = createAsker({
       transport: options.transport,
       channel: 'ownership',
@@ -103,16 +115,8 @@ class JournalOwnership implements Ownership, Disposable {
           details: { workload },
         })
       }
-      const held: Held = {
-        state: 'held',
-        workload,
-        lineage: crypto.randomUUID(),
-        epoch: 1,
-        refused: record?.refused ?? [],
-        active: false,
-        attempts: 0,
-      }
-      return this.#hold(held)
+      const first = succeeding(record, { workload, lineage: crypto.randomUUID(), epoch: 1 })
+      return this.#hold({ state: 'held', ...first, active: false, attempts: 0 })
     })
   }
 
@@ -156,8 +160,8 @@ class JournalOwnership implements Ownership, Disposable {
 
   end(grant: Grant, reason: string): Promise<void> {
     return this.#inTurn(grant.workload, async () => {
-      const { workload, lineage, epoch, refused } = this.#heldAt(grant.workload, grant.epoch)
-      await this.#write({ state: 'ended', workload, lineage, epoch, refused, reason: reason.slice(0, 4096) })
+      const held = this.#heldAt(grant.workload, grant.epoch)
+      await this.#write({ state: 'ended', ...kept(held), reason: reason.slice(0, 4096) })
     })
   }
 
@@ -191,35 +195,27 @@ class JournalOwnership implements Ownership, Disposable {
     if (before?.state === 'offered') await this.#settle(before)
     const held = this.#heldAt(workload, expectEpoch)
     signal?.throwIfAborted()
-    const offered: Offered = {
-      state: 'offered',
-      workload,
-      lineage: held.lineage,
-      epoch: held.epoch,
-      refused: held.refused,
-      active: held.active,
-      attempts: held.attempts + 1,
-      to,
-    }
+    const offered: Offered = { state: 'offered', ...kept(held), active: held.active, attempts: held.attempts + 1, to }
     await this.#write(offered)
-    let reason = 'it did not answer in time'
+    let answer: OwnershipAnswer | undefined
     try {
-      const answer = await this.#ask(to, { question: 'offer', workload, attempt: attemptOf(offered) }, this.#transferTimeoutMs, signal)
-      if (answer.outcome === 'accepted') return await this.#moved(offered)
-      reason = answer.reason ?? reason
+      answer = await this.#ask(to, { question: 'offer', workload, attempt: attemptOf(offered) }, this.#transferTimeoutMs, signal)
     } catch (error) {
       this.#logger.warn({ workload, to, error }, 'no answer to an offer of ownership; inquiring')
     }
+    if (answer?.outcome === 'accepted') return this.#grantOfMoved(await this.#moved(offered))
     // Refused, unanswered or aborted: the target's journal has the word, and an inquiry makes it final.
     const record = await this.#settle(offered)
     if (record.state === 'moved') return this.#grantOfMoved(record)
     signal?.throwIfAborted()
-    throw new DwcpError('ERR_OWNERSHIP_REFUSED', `${to} did not take over ${workload}: ${reason}`, { details: { workload, to } })
+    throw new DwcpError('ERR_OWNERSHIP_REFUSED', `${to} did not take over ${workload}: ${answer?.reason ?? 'it did not answer in time'}`, {
+      details: { workload, to },
+    })
   }
 
   /** Asks the target what became of `offered` and writes it down. */
-  async #settle(offered: Offered): Promise<OwnershipRecord> {
-    const { workload, lineage, epoch, refused, active, attempts, to } = offered
+  async #settle(offered: Offered): Promise<Held | Moved> {
+    const { workload, active, attempts, to } = offered
     let outcome: string
     let cause: unknown
     try {
@@ -228,15 +224,8 @@ class JournalOwnership implements Ownership, Disposable {
       outcome = 'unknown'
       cause = error
     }
-    if (outcome === 'accepted') {
-      await this.#moved(offered)
-      return this.#journal.get(workload) ?? offered
-    }
-    if (outcome === 'refused') {
-      const held: Held = { state: 'held', workload, lineage, epoch, refused, active, attempts }
-      await this.#write(held)
-      return held
-    }
+    if (outcome === 'accepted') return this.#moved(offered)
+    if (outcome === 'refused') return this.#learnt({ state: 'held', ...kept(offered), active, attempts })
     throw new DwcpError(
       'ERR_OWNERSHIP_OUTCOME_UNKNOWN',
       `${workload} was offered to ${to}, which cannot be asked whether it took it; it runs nowhere until ${to}'s journal can answer`,
@@ -244,16 +233,27 @@ class JournalOwnership implements Ownership, Disposable {
     )
   }
 
-  async #moved(offered: Offered): Promise<Grant> {
-    const { workload, lineage, epoch, refused, to } = offered
-    await this.#write({ state: 'moved', workload, lineage, epoch: epoch + 1, refused, owner: to })
-    return { workload, epoch: epoch + 1, owner: to, active: false }
+  #moved(offered: Offered): Promise<Moved> {
+    return this.#learnt({ state: 'moved', ...kept(offered), epoch: offered.epoch + 1, owner: offered.to })
+  }
+
+  /**
+   * Writes down what the target's journal has decided. It is so whether or not this disk takes it: the record before it
+   * says `offered`, and would be settled again in the same way.
+   */
+  async #learnt<R extends Held | Moved>(record: R): Promise<R> {
+    try {
+      await this.#write(record)
+    } catch (error) {
+      this.#logger.error({ workload: record.workload, error }, `cannot write down that ${describe(record)}`)
+    }
+    return record
   }
 
   async #takeBack(workload: WorkloadId, expectEpoch: number): Promise<Grant> {
     const record = this.#journal.get(workload)
     if (record?.state !== 'moved' || record.epoch !== expectEpoch) throw this.#wrongEpoch(workload, expectEpoch)
-    const { lineage, epoch, refused, owner } = record
+    const { lineage, epoch, owner } = record
     let answer: OwnershipAnswer
     try {
       answer = await this.#ask(owner, { question: 'return', workload, lineage, epoch }, this.#inquiryTimeoutMs)
@@ -268,8 +268,7 @@ class JournalOwnership implements Ownership, Disposable {
         },
       )
     }
-    if (answer.outcome === 'returned')
-      return this.#hold({ state: 'held', workload, lineage, epoch: epoch + 1, refused, active: false, attempts: 0 })
+    if (answer.outcome === 'returned') return this.#hold({ state: 'held', ...kept(record), epoch: epoch + 1, active: false, attempts: 0 })
     if (answer.outcome === 'active')
       throw new DwcpError('ERR_OWNERSHIP_ACTIVE', `${owner} has begun to run ${workload}`, { details: { workload, to: owner } })
     throw new DwcpError(
@@ -312,7 +311,7 @@ class JournalOwnership implements Ownership, Disposable {
     ) {
       try {
         consents = await waiter.consent()
-        reason = 'it could not verify the state it received'
+        reason = consents ? 'it no longer expects this workload' : 'it could not verify the state it received'
       } catch (error) {
         reason = error instanceof Error ? error.message : String(error)
       }
@@ -323,22 +322,13 @@ class JournalOwnership implements Ownership, Disposable {
         record === undefined ||
         record.state === 'none' ||
         record.state === 'ended' ||
-        (record.state === 'moved' && record.lineage === attempt.lineage)
+        // Under another lineage only from the node that had the last word on the former one.
+        (record.state === 'moved' && (record.lineage === attempt.lineage || record.owner === from))
       const expected = waiter !== undefined && this.#waiters.get(workload) === waiter
       if (!consents || !expected || !isFree || isRefused(record, attempt) || hasReached(record, attempt))
-        return this.#acceptedOrRefused(workload, attempt, reason)
-      const { lineage, epoch } = attempt
-      const held: Held = {
-        state: 'held',
-        workload,
-        lineage,
-        epoch,
-        refused: record?.refused ?? [],
-        active: false,
-        attempts: 0,
-        givenBy: from,
-      }
-      waiter.granted(await this.#hold(held))
+        return this.#acceptedOrRefused(workload, attempt, consents && !isFree ? `there is another one: ${describe(record)}` : reason)
+      const first = succeeding(record, { workload, lineage: attempt.lineage, epoch: attempt.epoch })
+      waiter.granted(await this.#hold({ state: 'held', ...first, active: false, attempts: 0, givenBy: from }))
       return { outcome: 'accepted' as const }
     })
   }
@@ -362,7 +352,7 @@ class JournalOwnership implements Ownership, Disposable {
     if (record.state === 'moved' && record.epoch === epoch + 1 && record.owner === from) return { outcome: 'returned' }
     if (record.state !== 'held' || record.active || record.epoch !== epoch) return { outcome: 'active' }
     if (record.givenBy !== from) return { outcome: 'stale', reason: `${workload} was given by ${record.givenBy ?? 'nobody'}` }
-    await this.#write({ state: 'moved', workload, lineage, epoch: epoch + 1, refused: record.refused, owner: from })
+    await this.#write({ state: 'moved', ...kept(record), epoch: epoch + 1, owner: from })
     return { outcome: 'returned' }
   }
 
@@ -375,7 +365,19 @@ class JournalOwnership implements Ownership, Disposable {
 
   async #write(record: OwnershipRecord): Promise<void> {
     await this.#journal.write(record)
+    this.#boundUnknown(record)
     for (const watcher of [...this.#watchers]) watcher(record)
+  }
+
+  /** Any peer may ask about any name, and each refusal is a promise to keep. */
+  #boundUnknown(record: OwnershipRecord): void {
+    this.#unknown.delete(record.workload)
+    if (record.state !== 'none') return
+    this.#unknown.add(record.workload)
+    const [oldest] = this.#unknown
+    if (this.#unknown.size <= this.#maxUnknown || oldest === undefined) return
+    this.#unknown.delete(oldest)
+    this.#journal.forget(oldest)
   }
 
   #heldAt(workload: WorkloadId, epoch: number): Held {
@@ -386,8 +388,9 @@ class JournalOwnership implements Ownership, Disposable {
 
   #wrongEpoch(workload: WorkloadId, epoch: number): DwcpError {
     const record = this.#journal.get(workload)
-    const now = record === undefined ? 'nothing is known of it here' : describe(record)
-    return new DwcpError('ERR_OWNERSHIP_EPOCH', `${workload} was expected at epoch ${epoch}, but ${now}`, { details: { workload, epoch } })
+    return new DwcpError('ERR_OWNERSHIP_EPOCH', `${workload} was expected at epoch ${epoch}, but ${describe(record)}`, {
+      details: { workload, epoch },
+    })
   }
 
   #grantOf(record: OwnershipRecord | undefined): Grant | undefined {
@@ -397,7 +400,7 @@ class JournalOwnership implements Ownership, Disposable {
     return record?.state === 'moved' ? this.#grantOfMoved(record) : undefined
   }
 
-  #grantOfMoved(record: Extract<OwnershipRecord, { state: 'moved' }>): Grant {
+  #grantOfMoved(record: Moved): Grant {
     return { workload: record.workload, epoch: record.epoch, owner: record.owner, active: false }
   }
 
@@ -418,12 +421,8 @@ function attemptOf(offered: Offered): Attempt {
   return { lineage: offered.lineage, epoch: offered.epoch + 1, number: offered.attempts }
 }
 
-/** Only the source of `attempt` can bring this lineage to its epoch, and it has one attempt open at a time: so it was this one. */
-function hasReached(record: OwnershipRecord | undefined, attempt: Attempt): boolean {
-  return record !== undefined && record.state !== 'none' && record.lineage === attempt.lineage && record.epoch >= attempt.epoch
-}
-
-function describe(record: OwnershipRecord): string {
+function describe(record: OwnershipRecord | undefined): string {
+  if (record === undefined) return 'nothing is known of it here'
   if (record.state === 'held') return `this node holds it at epoch ${record.epoch}`
   if (record.state === 'offered') return `it is offered to ${record.to} at epoch ${record.epoch}`
   if (record.state === 'moved') return `it moved to ${record.owner} at epoch ${record.epoch}`

@@ -13,15 +13,20 @@ import { type OwnershipRecord, parseRecord } from './ownership-record.js'
 export interface Journal extends AsyncDisposable {
   get(workload: WorkloadId): OwnershipRecord | undefined
   records(): readonly OwnershipRecord[]
-  /** Rejects with `ERR_MIGRATION_JOURNAL_FAILED` for good once one write or sync has failed: the disk's state is then unknown. */
+  /**
+   * Rejects with `RangeError` for a record that could not be read again; and with `ERR_MIGRATION_JOURNAL_FAILED` for good
+   * once one write or sync has failed: the disk's state is then unknown.
+   */
   write(record: OwnershipRecord): Promise<void>
+  /** Drops a record of state `none`, here at once and on disk when the file is next rewritten; any other stays. */
+  forget(workload: WorkloadId): void
   close(): Promise<void>
 }
 
 const MAGIC = Buffer.from('DWCPJNL1')
 const HEADER_BYTES = 12
 const MAX_RECORD_BYTES = 64 * 1024
-/** Rewritten when the file holds more than this and four times what is live. */
+/** Rewritten when the file holds more than this, and more than four times what was live when it was last rewritten. */
 const COMPACT_BYTES = 256 * 1024
 const SECTOR_BYTES = 512
 
@@ -46,6 +51,8 @@ class FileJournal implements Journal {
   readonly #state: Map<WorkloadId, OwnershipRecord>
   #file: FileHandle
   #lengthBytes: number
+  /** Rewritten past this length. */
+  #fullBytes: number
   #tail: Promise<void> = Promise.resolve()
   #failure: Error | undefined
   #closed = false
@@ -56,6 +63,7 @@ class FileJournal implements Journal {
     this.#state = state
     this.#file = file
     this.#lengthBytes = lengthBytes
+    this.#fullBytes = fullBytes(lengthBytes)
   }
 
   static async open(directory: string, lock: AsyncDisposable): Promise<FileJournal> {
@@ -77,7 +85,14 @@ class FileJournal implements Journal {
     return [...this.#state.values()]
   }
 
+  forget(workload: WorkloadId): void {
+    if (this.#state.get(workload)?.state === 'none') this.#state.delete(workload)
+  }
+
   write(record: OwnershipRecord): Promise<void> {
+    // What a peer names ends up in here: a record that cannot be read again would keep this node from starting.
+    if (parseRecord(record) === undefined)
+      return Promise.reject(new RangeError(`not an ownership record: a name, number or reason in it is out of bounds (${record.workload})`))
     const done = this.#tail.then(() => this.#append(record))
     this.#tail = done.catch(() => undefined)
     return done
@@ -100,8 +115,8 @@ class FileJournal implements Journal {
     if (this.#failure !== undefined) throw this.#failure
     try {
       const frame = frameOf(record)
-      if (this.#lengthBytes > COMPACT_BYTES && this.#lengthBytes > 4 * this.#liveBytes()) await this.#compact()
-      await this.#file.write(frame, 0, frame.length, this.#lengthBytes)
+      if (this.#lengthBytes > this.#fullBytes) await this.#compact()
+      await writeAll(this.#file, frame, this.#lengthBytes)
       await this.#file.datasync()
       this.#lengthBytes += frame.length
     } catch (cause) {
@@ -120,13 +135,18 @@ class FileJournal implements Journal {
     await this.#file.close()
     this.#file = fresh.file
     this.#lengthBytes = fresh.lengthBytes
+    this.#fullBytes = fullBytes(fresh.lengthBytes)
   }
+}
 
-  #liveBytes(): number {
-    let bytes = MAGIC.length
-    for (const record of this.#state.values()) bytes += frameOf(record).length
-    return bytes
-  }
+function fullBytes(liveBytes: number): number {
+  return Math.max(COMPACT_BYTES, 4 * liveBytes)
+}
+
+/** A write may take less than it is given, on a disk that is nearly full: the rest would be missing from a record called durable. */
+async function writeAll(file: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
+  for (let written = 0; written < bytes.length; )
+    written += (await file.write(bytes, written, bytes.length - written, position + written)).bytesWritten
 }
 
 function frameOf(record: OwnershipRecord): Buffer {
@@ -149,7 +169,7 @@ async function writeWhole(
   const bytes = Buffer.concat([MAGIC, ...[...state.values()].map(frameOf)])
   await rm(temporary, { force: true })
   const file = await open(temporary, 'wx+', 0o600)
-  await file.write(bytes, 0, bytes.length, 0)
+  await writeAll(file, bytes, 0)
   await file.datasync()
   await rename(temporary, path)
   const directory = await open(dirname(path), 'r')

@@ -17,6 +17,13 @@ interface Common {
   readonly epoch: number
   /** By lineage, the last attempt that this node, as a target, has promised never to accept. */
   readonly refused: readonly Attempt[]
+  /** Lineages of this name that this node knew before, and how far they had come: it may still be asked about them. */
+  readonly former?: readonly Former[]
+}
+
+interface Former {
+  readonly lineage: string
+  readonly epoch: number
 }
 
 /** What one node knows of who owns a workload: one line of its journal. */
@@ -44,13 +51,23 @@ export interface OwnershipAnswer {
 
 /** Names are meant to be unique, so that more than one lineage per name is a rare mistake. */
 const MAX_REFUSED = 16
+const MAX_FORMER = 16
+/** A hostile peer must not be able to bring an epoch to where it can no longer be counted on. */
+const MAX_ASKED = 2 ** 48
 const MAX_REASON = 4096
 
 const Name = v.pipe(v.string(), v.minLength(1), v.maxLength(256))
 const Count = v.pipe(v.number(), v.safeInteger(), v.minValue(0))
 const Reason = v.pipe(v.string(), v.maxLength(MAX_REASON))
-const AttemptSchema = v.strictObject({ lineage: Name, epoch: Count, number: Count })
-const common = { workload: Name, lineage: Name, epoch: Count, refused: v.pipe(v.array(AttemptSchema), v.maxLength(MAX_REFUSED)) }
+const Asked = v.pipe(Count, v.maxValue(MAX_ASKED))
+const AttemptSchema = v.strictObject({ lineage: Name, epoch: Asked, number: Asked })
+const common = {
+  workload: Name,
+  lineage: Name,
+  epoch: Count,
+  refused: v.pipe(v.array(AttemptSchema), v.maxLength(MAX_REFUSED)),
+  former: v.exactOptional(v.pipe(v.array(v.strictObject({ lineage: Name, epoch: Count })), v.maxLength(MAX_FORMER))),
+}
 
 const RecordSchema: v.GenericSchema<OwnershipRecord> = v.variant('state', [
   v.strictObject({ state: v.literal('held'), ...common, active: v.boolean(), attempts: Count, givenBy: v.exactOptional(Name) }),
@@ -63,7 +80,7 @@ const RecordSchema: v.GenericSchema<OwnershipRecord> = v.variant('state', [
 const QuestionSchema: v.GenericSchema<OwnershipQuestion> = v.variant('question', [
   v.strictObject({ question: v.literal('offer'), workload: Name, attempt: AttemptSchema }),
   v.strictObject({ question: v.literal('inquire'), workload: Name, attempt: AttemptSchema }),
-  v.strictObject({ question: v.literal('return'), workload: Name, lineage: Name, epoch: Count }),
+  v.strictObject({ question: v.literal('return'), workload: Name, lineage: Name, epoch: Asked }),
 ])
 
 const AnswerSchema: v.GenericSchema<OwnershipAnswer> = v.strictObject({
@@ -88,6 +105,27 @@ export function parseAnswer(value: unknown): OwnershipAnswer | undefined {
 export function isRefused(record: OwnershipRecord | undefined, attempt: Attempt): boolean {
   const last = record?.refused.find((refused) => refused.lineage === attempt.lineage)
   return last !== undefined && (attempt.epoch < last.epoch || (attempt.epoch === last.epoch && attempt.number <= last.number))
+}
+
+/** What every later record of the same lineage keeps. */
+export function kept({ workload, lineage, epoch, refused, former }: OwnershipRecord): Common {
+  return { workload, lineage, epoch, refused, ...(former ? { former } : {}) }
+}
+
+/** What the first record of a lineage takes over from the one it replaces. */
+export function succeeding(before: OwnershipRecord | undefined, next: { readonly workload: WorkloadId } & Former): Common {
+  const { workload, lineage, epoch } = next
+  if (before === undefined || before.state === 'none') return { workload, lineage, epoch, refused: before?.refused ?? [] }
+  if (before.lineage === lineage) return { ...kept(before), epoch }
+  const others = (before.former ?? []).filter((each) => each.lineage !== before.lineage)
+  const former = [...others.slice(1 - MAX_FORMER), { lineage: before.lineage, epoch: before.epoch }]
+  return { workload, lineage, epoch, refused: before.refused, former }
+}
+
+/** Only the source of `attempt` can bring its lineage to its epoch, and it has one attempt open at a time: so it was this one. */
+export function hasReached(record: OwnershipRecord | undefined, attempt: Attempt): boolean {
+  if (record === undefined || record.state === 'none') return false
+  return [record, ...(record.former ?? [])].some((each) => each.lineage === attempt.lineage && each.epoch >= attempt.epoch)
 }
 
 /** The record with the promise never to accept `attempt`. */

@@ -1,4 +1,4 @@
-// Writes records for ever, and says so after each that is durable: run by journal.test.ts, which kills it.
+// Writes records for ever, and says so after each that is durable: run by journal.test.ts, which kills it or its disk.
 import { openJournal } from '../dist/index.js'
 
 const journal = await openJournal(process.argv[2])

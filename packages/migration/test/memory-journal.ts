@@ -34,6 +34,9 @@ export function createMemoryJournal(options: MemoryJournalOptions): Journal {
       tail = done.catch(() => undefined)
       return done
     },
+    forget(workload) {
+      if (state.get(workload)?.state === 'none') state.delete(workload)
+    },
     close,
     [Symbol.asyncDispose]: close,
   }

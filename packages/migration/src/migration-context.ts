@@ -25,6 +25,8 @@ export interface MigrationLimits {
   readonly prepareTimeoutMs: number
   /** How long a target keeps a place for a source of which nothing is heard. @defaultValue 30000 */
   readonly idleTimeoutMs: number
+  /** How long a target that closes stays to tell the sources of what was arriving. @defaultValue 2000 */
+  readonly partingTimeoutMs: number
   /** Workloads that arrive at once. @defaultValue 16 */
   readonly maxArrivals: number
   /** Of one encoded frame. @defaultValue 16777216 */
@@ -36,6 +38,7 @@ export interface MigrationLimits {
 export const MIGRATION_LIMITS: MigrationLimits = {
   prepareTimeoutMs: 10_000,
   idleTimeoutMs: 30_000,
+  partingTimeoutMs: 2_000,
   maxArrivals: 16,
   maxFrameBytes: 16 * 1024 * 1024,
   queueBytes: 2 * 1024 * 1024,

@@ -19,6 +19,7 @@ import { Departure } from './departure.js'
 import { MIGRATION_LIMITS, type MigrationContext, type MigrationLimits, STATE_CHANNEL } from './migration-context.js'
 import { MAX_BASELINES, type MigrationQuestion, type Outcome, parseMigrationQuestion } from './migration-message.js'
 import type { MigrateOptions, MigrationPhase, MigrationReport } from './migration-report.js'
+import { Parting } from './parting.js'
 
 export interface MigratorOptions {
   readonly transport: MessageTransport
@@ -81,6 +82,7 @@ class TransportMigrator implements Migrator {
   readonly #arrivals = new Map<WorkloadId, Arrival>()
   readonly #preparing = new Map<WorkloadId, Preparing>()
   readonly #closing = new AbortController()
+  #parting: Parting | undefined
   readonly #receiver: Disposable
   #closed: Promise<void> | undefined
 
@@ -175,12 +177,15 @@ class TransportMigrator implements Migrator {
 
   async #close(): Promise<void> {
     const reason = new DwcpError('ERR_MIGRATION_CLOSED', 'this node is closing')
+    const arrivals = [...this.#arrivals.values()]
+    this.#parting = new Parting(this.#context, arrivals)
     this.#closing.abort(reason)
-    for (const arrival of this.#arrivals.values()) arrival.cancel(reason)
+    for (const arrival of arrivals) arrival.cancel(reason)
     await Promise.allSettled([
       ...[...this.#departures.values()].map((departure) => departure.settled),
-      ...[...this.#arrivals.values()].map((arrival) => arrival.finished),
+      ...arrivals.map((arrival) => arrival.finished),
     ])
+    await this.#parting.over
     this.#receiver[Symbol.dispose]()
     this.#context.asker[Symbol.dispose]()
   }
@@ -193,9 +198,12 @@ class TransportMigrator implements Migrator {
     const question = parseMigrationQuestion(value)
     if (question === undefined)
       throw new DwcpError('ERR_MIGRATION_PROTOCOL', 'a question about a migration that this version does not know')
-    this.#closing.signal.throwIfAborted()
-    if (question.question === 'prepare') return this.#prepare(from, question)
     if (question.question === 'outcome') return this.#outcome(from, question)
+    if (question.question === 'prepare') {
+      this.#closing.signal.throwIfAborted()
+      return this.#prepare(from, question)
+    }
+    this.#parting?.cancelled(question.migration)
     const cancelled = new DwcpError('ERR_MIGRATION_CANCELLED', `${from} gave the migration up`)
     for (const each of [...this.#arrivals.values(), ...this.#preparing.values()]) {
       if (each.migration === question.migration && each.from === from) each.cancel(cancelled)

@@ -19,13 +19,13 @@ const BAR_COLUMNS = 24
 const TITLE_COLUMNS = 24
 const FRAMES_PER_SECOND = 15
 
-export async function createProgressDisplay(output: Output): Promise<ProgressDisplay> {
+export async function createProgressDisplay(output: Output, screen: NodeJS.WritableStream = process.stdout): Promise<ProgressDisplay> {
   if (!output.live) return noDisplay
   const { SingleBar } = (await import('cli-progress')).default
   const { cyan, dim } = output.palette
   const bar = new SingleBar({
     format: FORMAT,
-    stream: process.stdout,
+    stream: screen,
     barsize: BAR_COLUMNS,
     fps: FRAMES_PER_SECOND,
     clearOnComplete: true,

@@ -99,18 +99,18 @@ test.each(['SIGINT', 'SIGTERM'] as const)(
   },
 )
 
-test('a demo that is killed takes its nodes with it', { timeout: 60_000 }, async () => {
+test('a demo that is killed takes its nodes and its client with it', { timeout: 60_000 }, async () => {
   const directory = await mkdtemp(join(tmpdir(), 'dwcp-killed-'))
   const env = { ...process.env, TMPDIR: directory }
   const demo = spawn(process.execPath, [MAIN, 'demo', '--json', '--bytes', '16MiB'], { env, stdio: ['ignore', 'pipe', 'ignore'] })
-  const pids: number[] = []
+  let pids: number[] = []
   for await (const line of createInterface({ input: demo.stdout })) {
-    const step = JSON.parse(line)
-    if (step.event === 'place') pids.push(...step.nodes.map(({ pid }: { pid: number }) => pid))
-    if (step.event === 'ready') demo.kill('SIGKILL')
+    if (JSON.parse(line).event !== 'begins' || pids.length > 0) continue
+    pids = readFileSync(`/proc/${demo.pid}/task/${demo.pid}/children`, 'utf8').trim().split(' ').map(Number)
+    demo.kill('SIGKILL')
   }
+  expect(pids).toHaveLength(3)
   await expect.poll(() => pids.filter(isAlive), { timeout: 10_000 }).toEqual([])
-  expect(pids).toHaveLength(2)
   await rm(directory, { recursive: true })
 })
 
@@ -119,4 +119,29 @@ test('amounts out of range are refused before anything starts', async () => {
   await expect(runDemo({ bytes: 2 ** 31 })).rejects.toThrow(RangeError)
   await expect(runDemo({ dirtyBytesPerSecond: -1 })).rejects.toThrow(RangeError)
   await expect(runDemo({ signal: AbortSignal.abort(new Error('too late')) })).rejects.toThrow('too late')
+})
+
+test('--link runs in the WAN lab where that can be, and says why where it cannot', { timeout: 60_000 }, async () => {
+  const result = await run(
+    'demo',
+    '--link',
+    'lan',
+    '--rtt',
+    '5ms',
+    '--rate',
+    '200mbit',
+    '--loss',
+    '0.1%',
+    '--workload',
+    'hash-chain',
+    '--json',
+    ...PATIENT,
+  )
+  if (result.status === 3) expect(result.stderr).toMatch(/^dwcp: ERR_CLI_NO_LAB: .*: /)
+  else {
+    expect(result.stderr).toBe('')
+    expect(lastObject(result)).toMatchObject({ verified: true, place: 'emulated LAN: round trip 5 ms, 200 Mbit/s, loss 0.1 %' })
+    // Half of the client's questions cross the link: their answers cannot be faster than light on it.
+    expect((lastObject(result) as unknown as DemoReport).migrations[1]?.before.latencyMs.p50).toBeGreaterThan(4.9)
+  }
 })

@@ -1,3 +1,4 @@
+import type { Readable, Writable } from 'node:stream'
 import { connectClient, type WorkloadClient } from '@dwcp/core'
 import { type ControlArguments, type ControlHandler, serveControl } from '../control/serve.js'
 import { cliError } from '../errors.js'
@@ -22,11 +23,12 @@ const WATCH_MS = 100
 
 /**
  * The demo's client in a process of its own: what it measures is then not disturbed by the nodes or the display. Obeys the
- * demo over standard input and output, and ends when the demo does.
+ * demo over these streams, and ends when the demo does.
  */
-export async function runClientProcess(): Promise<void> {
+export async function runClientProcess(stream: { readonly input: Readable; readonly output: Writable }): Promise<void> {
   const clients = new Map<string, DemoClient>()
   const connections: WorkloadClient[] = []
+  const gone = new AbortController()
   const found = ({ workload }: ControlArguments): DemoClient => {
     const client = typeof workload === 'string' ? clients.get(workload) : undefined
     if (client === undefined) throw cliError('ERR_CLI_CONTROL', `the client does not talk to ${String(workload)}`)
@@ -41,7 +43,7 @@ export async function runClientProcess(): Promise<void> {
       // One request at a time for each workload, so each has a connection of its own.
       const connection = await connectClient({ nodes, plaintext })
       connections.push(connection)
-      const client = createDemoClient(connection, order.id, interlocutorFor(order))
+      const client = createDemoClient(connection, order.id, interlocutorFor(order), gone.signal)
       clients.set(order.id, client)
       await client.begin(throttled(emit))
     },
@@ -68,7 +70,8 @@ export async function runClientProcess(): Promise<void> {
     verify: (args, { emit }) => found(args).verify(throttled(emit)),
     end: async () => Tally.together(await Promise.all([...clients.values()].map((client) => client.end()))),
   }
-  await serveControl({ input: process.stdin, output: process.stdout }, handlers)
+  await serveControl(stream, handlers)
+  gone.abort(cliError('ERR_CLI_INTERRUPTED', 'the demo has ended'))
   for (const connection of connections) await connection.close()
 }
 

@@ -23,18 +23,19 @@ export interface DemoClient {
   end(): Promise<Tally>
 }
 
-export function createDemoClient(client: WorkloadClient, workload: string, interlocutor: Interlocutor): DemoClient {
+/** @param gone - Ends the talk at once, in the middle of a request: nobody listens any more. */
+export function createDemoClient(client: WorkloadClient, workload: string, interlocutor: Interlocutor, gone: AbortSignal): DemoClient {
   const stop = new AbortController()
   const whole = new Tally()
   let stretch = new Tally()
   let talk: Promise<void> = Promise.resolve()
   let lastMs: number | undefined
   let onAnswer = (): void => undefined
-  const ask: Ask = async (payload) => (await client.request(workload, payload, { timeoutMs: ANSWER_TIMEOUT_MS })).payload
+  const ask: Ask = async (payload) => (await client.request(workload, payload, { timeoutMs: ANSWER_TIMEOUT_MS, signal: gone })).payload
 
   const one = async (): Promise<void> => {
     try {
-      const answer = await client.request(workload, interlocutor.next(), { timeoutMs: ANSWER_TIMEOUT_MS })
+      const answer = await client.request(workload, interlocutor.next(), { timeoutMs: ANSWER_TIMEOUT_MS, signal: gone })
       const nowMs = performance.now()
       const gapMs = lastMs === undefined ? undefined : nowMs - lastMs
       lastMs = nowMs
@@ -51,7 +52,7 @@ export function createDemoClient(client: WorkloadClient, workload: string, inter
     }
   }
   const talkOn = async (): Promise<void> => {
-    while (!stop.signal.aborted) {
+    while (!stop.signal.aborted && !gone.aborted) {
       await one()
       await delay(PAUSE_MS)
     }

@@ -70,7 +70,7 @@ export function addDemoCommand(program: Command): void {
     })
   program.command('demo-client', { hidden: true }).action(async () => {
     const { runClientProcess } = await import('./client-process.js')
-    await runClientProcess()
+    await runClientProcess({ input: process.stdin, output: process.stdout })
   })
 }
 

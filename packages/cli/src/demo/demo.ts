@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { formatAddress } from '../address.js'
 import type { ControlCaller } from '../control/call.js'
+import { cliError } from '../errors.js'
 import { callMigrate } from '../node/call-migrate.js'
 import { statusOf } from '../node/status.js'
 import { type Child, ownCommand, startClientProcess, startNodeProcess } from './child.js'
@@ -177,13 +178,13 @@ async function prove({ client, signal, onStep }: Stage, workload: string): Promi
   const onEvent = ({ done, of }: Readonly<Record<string, unknown>>): void =>
     onStep({ kind: 'verifying', workload, done: Number(done), of: Number(of) })
   const proof = await client.call('verify', { workload }, { signal, onEvent })
-  if (!isProof(proof)) throw new TypeError('the client process answers in another version')
+  if (!isProof(proof)) throw cliError('ERR_CLI_CONTROL', 'the client process answers in another version: build again')
   return proof
 }
 
 async function conversation({ client, signal }: Stage, op: 'turn' | 'end', workload?: string): Promise<Conversation> {
   const talk = await client.call(op, workload === undefined ? {} : { workload }, { signal })
-  if (!isConversation(talk)) throw new TypeError('the client process answers in another version')
+  if (!isConversation(talk)) throw cliError('ERR_CLI_CONTROL', 'the client process answers in another version: build again')
   return talk
 }
 

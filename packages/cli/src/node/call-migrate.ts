@@ -1,6 +1,7 @@
 import type { MigrationProgress, MigrationReport } from '@dwcp/core'
 import type { ControlCaller } from '../control/call.js'
 import type { ControlArguments } from '../control/serve.js'
+import { cliError } from '../errors.js'
 
 /** Asks a node to migrate, and reads its events and its report. */
 export async function callMigrate(
@@ -10,7 +11,7 @@ export async function callMigrate(
   const { args, signal, onProgress } = order
   const report = await caller.call('migrate', args, { signal, onEvent: (event) => isProgress(event) && onProgress(event) })
   if (!isReport(report))
-    throw new TypeError('the node answers in another version of this protocol: use the same version of dwcp on both sides')
+    throw cliError('ERR_CLI_CONTROL', 'the node answers in another version of this protocol: use the same version of dwcp on both sides')
   return report
 }
 

@@ -1,5 +1,6 @@
 import type { FlagsStatus, LinkStatus, WorkloadStatus } from '@dwcp/core'
 import type { Address } from '@dwcp/interface'
+import { cliError } from '../errors.js'
 import type { ReachedNode } from '../state-directory.js'
 
 /** What a running node says of itself. */
@@ -15,7 +16,7 @@ export interface NodeStatus {
 export async function statusOf({ caller }: Pick<ReachedNode, 'caller'>): Promise<NodeStatus> {
   const status: unknown = await caller.call('status')
   if (isStatus(status)) return status
-  throw new TypeError('the node answers in another version of this protocol: use the same version of dwcp on both sides')
+  throw cliError('ERR_CLI_CONTROL', 'the node answers in another version of this protocol: use the same version of dwcp on both sides')
 }
 
 function isStatus(value: unknown): value is NodeStatus {

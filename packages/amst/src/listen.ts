@@ -1,30 +1,5 @@
-import type { Address, Clock, Logger, NodeId, Principal } from '@dwcp/interface'
-import type { AmstLimits } from './limits.js'
 import { Listener, type ListenHooks } from './listener.js'
-import type { SecurityOptions } from './security.js'
-import type { Session } from './session.js'
-
-export interface ListenOptions extends SecurityOptions {
-  /** @defaultValue 127.0.0.1 */
-  readonly host?: string
-  /** @defaultValue 0: any free one */
-  readonly port?: number
-  /** Whom to let in, beyond what TLS proves. @defaultValue everyone */
-  readonly accept?: (peer: Principal, remote: Address) => boolean
-  readonly limits?: Partial<AmstLimits>
-  readonly clock?: Clock
-  /** @defaultValue silent */
-  readonly logger?: Logger
-}
-
-/** One listening port. Its sessions, in the order in which they came, for one reader. */
-export interface Server extends AsyncIterable<Session>, AsyncDisposable {
-  readonly nodeId: NodeId
-  readonly address: Address
-  /** Takes nobody more and closes every session. */
-  close(): Promise<void>
-  destroy(reason?: Error): void
-}
+import type { ListenOptions, Server } from './server.js'
 
 /**
  * Listens on one port for sessions and all their streams.

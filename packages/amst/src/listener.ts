@@ -9,8 +9,8 @@ import { type AmstError, amstError, messageOf } from './errors.js'
 import { type Greeting, readGreeting } from './greeting.js'
 import { encodeHello, type Hello } from './hello.js'
 import { type AmstLimits, resolveLimits } from './limits.js'
-import type { ListenOptions, Server } from './listen.js'
 import { fingerprint, identify, type Security, securityFor, tlsOptions } from './security.js'
+import type { ListenOptions, Server } from './server.js'
 import { type Session, TcpSession } from './session.js'
 
 /** What the transport adds. */

@@ -35,6 +35,7 @@ export class WorkloadTable {
     readonly onChange: (workload: WorkloadId) => void
   }
   readonly #here = new Map<WorkloadId, Entry>()
+  readonly #freeing = new Set<Promise<void>>()
 
   constructor(parts: {
     readonly self: NodeId
@@ -73,7 +74,12 @@ export class WorkloadTable {
     const entry = this.#here.get(id)
     if (entry === undefined) return
     entry.phase = undefined
-    if (this.#parts.journal.get(id)?.state !== 'held') this.#here.delete(id)
+    if (this.#parts.journal.get(id)?.state !== 'held') {
+      this.#here.delete(id)
+      // Where this node closes before the other one has said that it runs there, a paused copy is left.
+      const freed = entry.workload.close().finally(() => this.#freeing.delete(freed))
+      this.#freeing.add(freed)
+    }
     this.#parts.onChange(id)
   }
 
@@ -115,6 +121,7 @@ export class WorkloadTable {
       await this.#write(id, 'ended with its node')
       await workload.close()
     }
+    await Promise.all(this.#freeing)
   }
 
   #describe(record: OwnershipRecord): WorkloadStatus {

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import { connectClient, type WorkloadClient } from '../src/index.ts'
 import { type Chance, openChance } from './chance.ts'
-import { type Blow, NodeFleet, unlessEnded } from './node-fleet.ts'
+import { type Blow, type MigrationOutcome, NodeFleet, unlessEnded } from './node-fleet.ts'
 import { type Program, type Questioner, startQuestions } from './questioner.ts'
 import { diedWithSource, diedWithTarget, hasMoved, hasStayed, type Seen, settled } from './settled.ts'
 import { Witness } from './witness.ts'
@@ -117,6 +117,7 @@ class Storm {
     const runners = [atSource, atTarget].filter((status) => status?.state === 'running')
     if (runners.length > 1) throw new Error(`two run: ${JSON.stringify(found)}`)
     const [runner] = runners
+    if (!isToldRightly(outcome, atSource, atTarget)) throw new Error(`the caller was told otherwise: ${JSON.stringify(found)}`)
     if (!mayFollow(plan.victim, phase, atSource, atTarget)) throw new Error(`that must not follow: ${JSON.stringify(found)}`)
     if (runner === undefined) await this.#bury()
     else {
@@ -199,4 +200,12 @@ function mayFollow(victim: Plan['victim'], phase: string, ...seen: readonly [See
   // A target that is back before anything was sent takes the workload after all.
   if (before) return hasStayed(...seen) || (phase === 'preparing' && hasMoved(...seen))
   return diedWithTarget(...seen) || (phase !== 'done' && hasStayed(...seen))
+}
+
+/** What migrate() said, where its node lived to say it, is what is so. */
+function isToldRightly(outcome: MigrationOutcome | undefined, ...seen: readonly [Seen, Seen]): boolean {
+  if (outcome === undefined) return true
+  if (hasStayed(...seen)) return outcome.code !== undefined && outcome.code !== 'ERR_MIGRATION_LOST'
+  // A target that was killed after it had said that it runs the workload is not the migration's failure.
+  return outcome.code === undefined || (outcome.code === 'ERR_MIGRATION_LOST' && diedWithTarget(...seen))
 }

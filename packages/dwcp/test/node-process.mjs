@@ -8,6 +8,7 @@ import { loadWorkload, startNode } from '../dist/index.js'
 let events
 let slices
 let node
+let leaving = false
 
 const write = (event) => writeSync(events, `${JSON.stringify({ ...event, node: node?.id, pid: process.pid, atMs: Date.now() })}\n`)
 
@@ -86,6 +87,7 @@ async function watch() {
 }
 
 async function leave() {
+  leaving = true
   await node.close()
   process.disconnect()
 }
@@ -100,6 +102,6 @@ async function answer({ id, name, value }) {
 }
 
 process.on('message', (call) => void answer(call))
-// Without its parent it has no reason to be.
-process.on('disconnect', () => node === undefined && process.exit())
+// Without its parent it has no reason to be; one that leaves by itself ends when nothing holds it.
+process.on('disconnect', () => leaving || process.exit())
 process.send({ loaded: true })

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { hashChain } from '@dwcp/core'
+import { hashChain, simulation } from '@dwcp/core'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { callNode } from '../src/control/control-socket.ts'
 import { runForeground } from '../src/node/foreground.ts'
@@ -122,6 +122,22 @@ test('a migration that its caller gives up leaves the workload where it is', asy
   await expect(call).rejects.toMatchObject({ code: 'ERR_CLI_INTERRUPTED' })
   caller.close()
   expect(lastObject(await run('request', 'hash-chain', '--hex', '00', '--json'))['node']).toBe('a')
+})
+
+test('Ctrl-C during migrate gives it up and says where the workload is', async () => {
+  const a = await start('a', 'simulation')
+  const b = await start('b')
+  const shape = simulation.configure({ pages: 8192, changingPages: 8192, pagesPerSecond: 50_000, seed: 1 })
+  await run('request', 'simulation', '--hex', Buffer.from(shape).toString('hex'))
+  const copying = vi.waitUntil(() => a.said.some(({ phase }) => phase === 'copying'), { interval: 5, timeout: 10_000 })
+  // No round leaves so little that it fits no time at all, so it is still on its way when the signal comes.
+  const migration = run('migrate', 'simulation', '--to', b.address, '--downtime', '0ms')
+  await copying
+  process.emit('SIGINT')
+  const { status, stderr } = await migration
+  expect(stderr).toBe('dwcp: ERR_CLI_INTERRUPTED: the migration was given up; simulation runs on where it was\n')
+  expect(status).toBe(130)
+  expect(lastObject(await run('request', 'simulation', '--hex', '00', '--json'))['node']).toBe('a')
 })
 
 test('a node refuses orders that are not what they must be', async () => {

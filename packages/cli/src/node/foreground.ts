@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import type { DwcpNode, WorkloadStatus } from '@dwcp/core'
+import type { DwcpNode } from '@dwcp/core'
 import type { Address, NetworkMode } from '@dwcp/interface'
 import { formatAddress } from '../address.js'
 import { openControlSocket, refuseLiveNode } from '../control/control-socket.js'
@@ -7,6 +7,7 @@ import type { Output } from '../output.js'
 import { loadProgram } from '../program-source.js'
 import type { Security } from '../security-flags.js'
 import { nodeOperations } from './operations.js'
+import { inWords } from './workload-text.js'
 
 export interface ForegroundOptions {
   readonly id: string
@@ -92,14 +93,4 @@ async function follow(node: DwcpNode, output: Output, signal: AbortSignal): Prom
   } catch (error) {
     if (!signal.aborted) throw error
   }
-}
-
-/** One workload's state as a sentence. */
-export function inWords({ id, state, epoch, owner, reason, phase }: WorkloadStatus): string {
-  if (state === 'running') return `${id} runs here (epoch ${epoch})`
-  if (state === 'leaving') return `${id} is leaving: ${phase ?? 'preparing'}`
-  if (state === 'settling') return `${id}: not known yet whether it has moved; nothing runs until its target answers`
-  if (state === 'moved') return `${id} has moved to ${owner ?? 'another node'} (epoch ${epoch})`
-  if (state === 'ended') return `${id} has ended: ${reason ?? 'no reason was given'}`
-  return `${id} waits: its source may take it back`
 }

@@ -1,4 +1,6 @@
+import { isDwcpError } from '@dwcp/interface'
 import type { Command } from 'commander'
+import { cliError } from '../errors.js'
 import { listenForInterruption } from '../interruption.js'
 import { migrationLines, roundLines } from '../migration-text.js'
 import { createOutput } from '../output.js'
@@ -7,6 +9,8 @@ import { parseDuration } from '../units.js'
 import { callMigrate } from './call-migrate.js'
 import { addDirectoryFlag } from './directory-flag.js'
 import { findWorkload } from './find-workload.js'
+import { statusOf } from './status.js'
+import { inWords } from './workload-text.js'
 
 interface MigrateFlags {
   readonly to: string
@@ -55,6 +59,12 @@ export function addMigrateCommand(program: Command): void {
         )
         for (const line of [...roundLines(report), ...migrationLines(report)]) output.line(`  ${line}`)
         output.record({ event: 'migrated', ...report })
+      } catch (error) {
+        if (!isDwcpError(error, 'ERR_CLI_INTERRUPTED')) throw error
+        const { workloads } = await statusOf({ caller })
+        const now = workloads.find(({ id }) => id === workload)
+        const where = now === undefined || now.state === 'running' ? `${workload} runs on where it was` : inWords(now)
+        throw cliError('ERR_CLI_INTERRUPTED', `the migration was given up; ${where}`, error)
       } finally {
         caller.close()
       }

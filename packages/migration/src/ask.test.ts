@@ -1,5 +1,5 @@
 import { createMemoryNetwork } from '@dwcp/compliance'
-import { type NodeId, systemClock } from '@dwcp/interface'
+import { DwcpError, type NodeId, systemClock } from '@dwcp/interface'
 import { encode } from '@msgpack/msgpack'
 import { afterEach, describe, expect, test } from 'vitest'
 import { type Asker, createAsker } from './ask.ts'
@@ -87,5 +87,65 @@ describe('asking', () => {
     ])
       stranger.send('a', 'q', bytes)
     expect(await answer).toBe('right')
+  })
+
+  test('says so when an answer is too long to be sent', async () => {
+    const { asker } = pair(async () => new Uint8Array(2 << 20))
+    await expect(asker.ask('b', 1, { timeoutMs: 1000 })).rejects.toMatchObject({
+      code: 'ERR_MIGRATION_REFUSED',
+      message: 'the answer is too long to be sent',
+    })
+  })
+
+  test('rejects a question that cannot be sent at once, and leaves no timer that throws later', async () => {
+    const timers: (() => void)[] = []
+    const clock = {
+      ...systemClock,
+      after: (_delayMs: number, callback: () => void) => (timers.push(callback), { [Symbol.dispose]: () => undefined }),
+    }
+    const transport = createMemoryNetwork().transport('a')
+    const asker = createAsker({ transport, channel: 'q', clock, answer: async () => 1 })
+    open.push(asker)
+    await expect(asker.ask('b', new Uint8Array(2 << 20), { timeoutMs: 10 })).rejects.toThrow(RangeError)
+    await expect(asker.ask('a', 1, { timeoutMs: 10 })).rejects.toThrow(RangeError)
+    for (const callback of timers) callback()
+  })
+
+  test('tells what kind of refusal it was', async () => {
+    const { asker } = pair(() => Promise.reject(new DwcpError('ERR_MIGRATION_BUSY', 'full', { retryable: true })))
+    await expect(asker.ask('b', 1, { timeoutMs: 1000 })).rejects.toMatchObject({
+      retryable: true,
+      details: { peerCode: 'ERR_MIGRATION_BUSY' },
+    })
+  })
+
+  test('answers a bounded number of questions at once, of one peer and of all, and none of them twice', async () => {
+    const network = createMemoryNetwork()
+    const asked: string[] = []
+    const limits = { maxRemembered: 5, maxAnsweringPerPeer: 3 }
+    open.push(
+      createAsker({
+        transport: network.transport('b'),
+        channel: 'q',
+        clock: systemClock,
+        answer: (from, question) => {
+          asked.push(`${from}${String(question)}`)
+          return new Promise(() => undefined)
+        },
+        ...limits,
+      }),
+    )
+    for (const name of ['x', 'y']) {
+      const peer = network.transport(name)
+      for (let n = 0; n < 12; n++) peer.send('b', 'q', encode({ kind: 'ask', id: `${n % 6}`, body: n % 6 }))
+    }
+    await new Promise((resolve) => setTimeout(resolve, 10))
+    expect(asked).toEqual(['x0', 'x1', 'x2', 'y0', 'y1'])
+  })
+
+  test('asks nothing any more once it is closed', async () => {
+    const { asker } = pair(async () => 1)
+    asker[Symbol.dispose]()
+    await expect(asker.ask('b', 1, { timeoutMs: 1000 })).rejects.toMatchObject({ code: 'ERR_MIGRATION_CLOSED' })
   })
 })

@@ -43,8 +43,10 @@ export function addDemoCommand(program: Command): void {
       parseBytes(text, '--bytes'),
     )
     .option('--dirty-rate <rate>', 'of it the simulation rewrites (default: 20MiB/s)', (text) => parseByteRate(text, '--dirty-rate'))
-    .option('--downtime <duration>', `what a workload may stand still for (default: 100ms; --link wan: ${WAN_DOWNTIME_MS}ms)`, (text) =>
-      parseDuration(text, '--downtime'),
+    .option(
+      '--downtime <duration>',
+      `what a workload shall stand still for at most (default: 100ms; --link wan: ${WAN_DOWNTIME_MS}ms)`,
+      (text) => parseDuration(text, '--downtime'),
     )
     .addOption(
       new Option('--link <kind>', 'loopback, or a path emulated in network namespaces (needs root and the repository)')

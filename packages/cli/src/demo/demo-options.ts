@@ -22,7 +22,7 @@ export interface DemoOptions {
   readonly dirtyBytesPerSecond?: number
   /** @defaultValue loopback */
   readonly link?: DemoLink
-  /** What the engine may let a workload stand still for. @defaultValue 100 */
+  /** What the engine aims to let a workload stand still for; where the rounds do not converge it takes longer, and the report shows it. @defaultValue 100 */
   readonly downtimeMs?: number
   /** Leaves nodes, workloads and lab as they are at the end. @defaultValue false */
   readonly keep?: boolean

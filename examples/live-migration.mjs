@@ -1,8 +1,9 @@
 // A key-value server moves from one node to another while a client talks to it.
-import { connectClient, formatAddress, kv, loadWorkload, startNode } from '@dwcp/core'
+
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { connectClient, formatAddress, kv, loadWorkload, startNode } from '@dwcp/core'
 
 const directory = await mkdtemp(join(tmpdir(), 'dwcp-example-'))
 const a = await startNode({ id: 'a', dataDirectory: join(directory, 'a'), plaintext: true })

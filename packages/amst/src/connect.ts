@@ -12,6 +12,7 @@ import { type AmstLimits, resolveLimits } from './limits.js'
 import { identify, type Security, type SecurityOptions, securityFor } from './security.js'
 import { type Session, TcpSession } from './session.js'
 
+/** Whom to dial as, whom to expect, and within which bounds. */
 export interface ConnectOptions extends SecurityOptions {
   /** Refuse anyone else at that address. @defaultValue whoever the configured authorities vouch for */
   readonly expect?: NodeId

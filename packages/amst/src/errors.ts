@@ -22,9 +22,17 @@ export const AMST_ERROR_CODES = [
   'ERR_AMST_UNREACHABLE',
   'ERR_AMST_VERSION',
 ] as const
-/** @public */
+/**
+ * One of {@link AMST_ERROR_CODES}.
+ *
+ * @public
+ */
 export type AmstErrorCode = (typeof AMST_ERROR_CODES)[number]
-/** @public */
+/**
+ * What this package throws and rejects with.
+ *
+ * @public
+ */
 export type AmstError = DwcpError<AmstErrorCode>
 
 export const amstError = (code: AmstErrorCode, message: string, options?: DwcpErrorOptions): AmstError =>

@@ -2,8 +2,8 @@ import { decode, encode } from '@msgpack/msgpack'
 import { type AmstErrorCode, amstError } from './errors.js'
 
 /** The first bytes of every connection, in both directions: magic, version, kind, length, msgpack. See docs/wire/amst.md. */
-export const PREAMBLE_BYTES = 8
-export const HELLO_BYTES_MAX = 4096
+const PREAMBLE_BYTES = 8
+const HELLO_BYTES_MAX = 4096
 const MAGIC = Buffer.from('AMS3')
 const WIRE_VERSION = 1
 const KINDS = ['open', 'join', 'accept', 'joined', 'refuse'] as const

@@ -35,6 +35,7 @@ export interface AmstLimits {
   readonly corruptChunksPerStream: number
 }
 
+/** The bounds where none are given, each with its reason. */
 export const DEFAULT_LIMITS: AmstLimits = {
   // The last round of a migration is small: a chunk must not make it wait, and the header must not cost more than 0.02 %.
   chunkBytes: 262_144,

@@ -11,6 +11,7 @@ import type { AmstLimits } from './limits.js'
 import { OutgoingObject } from './outgoing-object.js'
 import type { Stream } from './stream.js'
 
+/** What to call an object, how urgent it is, how to follow and to cancel it. */
 export interface SendOptions {
   /** At most 1024 bytes of UTF-8. @defaultValue '' */
   readonly name?: string

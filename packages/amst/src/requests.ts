@@ -3,8 +3,10 @@ import { decodeLabelled, decodeTrouble, encodeLabelled, encodeTrouble } from './
 import { amstError, codeOf, messageOf } from './errors.js'
 import { FRAME, type FrameType } from './frame.js'
 
+/** Answers the requests of a channel; undefined is an empty answer. */
 export type ChannelHandler = (payload: Uint8Array) => Promise<Uint8Array | undefined>
 
+/** How long to wait for an answer. */
 export interface RequestOptions {
   readonly signal?: AbortSignal
   /** @defaultValue 30 s */

@@ -4,8 +4,10 @@ import { type SecureContextOptions, TLSSocket } from 'node:tls'
 import type { NodeId, Principal, TlsCredentials, TrustDomain } from '@dwcp/interface'
 import { amstError } from './errors.js'
 
+/** What protects a session. */
 export type Security = 'tls1.3' | 'plaintext'
 
+/** Who this end is and how it proves it: one of `tls` and `plaintext`. */
 export interface SecurityOptions {
   /** This node's name; with `tls`, the subject's CN of its certificate. */
   readonly nodeId: NodeId

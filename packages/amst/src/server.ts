@@ -3,6 +3,7 @@ import type { AmstLimits } from './limits.js'
 import type { SecurityOptions } from './security.js'
 import type { Session } from './session.js'
 
+/** Where to listen, as whom, whom to let in, and within which bounds. */
 export interface ListenOptions extends SecurityOptions {
   /** @defaultValue 127.0.0.1 */
   readonly host?: string

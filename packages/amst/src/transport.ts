@@ -30,6 +30,7 @@ import type { SecurityOptions } from './security.js'
 import type { TcpSession } from './session.js'
 import type { SessionStats } from './stats.js'
 
+/** Who this node is, whom it knows, and how its sessions are made. */
 export interface TransportOptions extends Omit<SecurityOptions, 'nodeId'> {
   /** This node's name. */
   readonly self: NodeId
@@ -67,6 +68,8 @@ type OnObject = (from: Principal, object: IncomingObject) => Promise<void>
 const SAMPLE_MS = 1000
 
 /**
+ * Sends messages and objects to peers by name, over one session for each.
+ *
  * @throws `ERR_AMST_PLAINTEXT_REFUSED`, `ERR_AMST_IDENTITY`; the system's error where the port cannot be had.
  */
 export async function createTransport(options: TransportOptions): Promise<AmstTransport> {

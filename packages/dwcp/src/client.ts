@@ -14,6 +14,7 @@ import {
 import { createPeerList, parseAddress } from './peers.js'
 import { encodeMessage, parseReply, WORKLOAD_CHANNEL, type WorkloadReply } from './workload-message.js'
 
+/** Where to look for workloads, and as whom. */
 export interface ClientOptions {
   /** Where a workload may run, as `host:port`; a node that it moved to is learned on the way. */
   readonly nodes: readonly string[]
@@ -27,6 +28,7 @@ export interface ClientOptions {
   readonly resendMs?: number
 }
 
+/** What a workload answered, and what it took to hear it. */
 export interface WorkloadAnswer {
   readonly payload: Uint8Array
   /** Who answered. */
@@ -52,7 +54,11 @@ export interface WorkloadClient extends AsyncDisposable {
 /** Resends without a word from a node before the next one is asked. */
 const PATIENCE = 3
 
-/** @throws `ERR_CORE_ADDRESS`, `ERR_AMST_PLAINTEXT_REFUSED`. */
+/**
+ * Talks to workloads wherever they run; nodes that are down are looked for again.
+ *
+ * @throws `ERR_CORE_ADDRESS`, `ERR_AMST_PLAINTEXT_REFUSED`.
+ */
 export async function connectClient(options: ClientOptions): Promise<WorkloadClient> {
   const { clock = systemClock, logger = silentLogger, resendMs = 100, id = `client-${randomUUID()}` } = options
   const addresses: Address[] = options.nodes.map(parseAddress)

@@ -6,6 +6,7 @@ import { FLAG_DEFAULTS, type Flags, parseFlags } from './flags.js'
 /** Short of the 5 s in which a roll-back must take effect, and cheap: one stat. */
 const POLL_MS = 500
 
+/** The flags in force, and where they come from. */
 export interface FlagsStatus {
   readonly flags: Flags
   /** The file they come from; undefined where there is none. */

@@ -18,6 +18,7 @@ export interface Flags {
 /** The components a flag chooses for. */
 export type FlaggedComponent = 'transport' | 'compression' | 'prediction' | 'stateSync' | 'consensus' | 'placement'
 
+/** The flags where a file says nothing. */
 export const FLAG_DEFAULTS: Flags = {
   enableV3Transport: true,
   enableV3Compression: true,
@@ -51,6 +52,8 @@ const FlagsSchema = v.strictObject({
 })
 
 /**
+ * Reads and checks the text of a flags file.
+ *
  * @param text - JSON.
  * @throws `ERR_CORE_FLAGS`, which names the key, what stood there and, for an unknown one, the nearest known.
  */

@@ -3,6 +3,7 @@ import type { AmstTransport, SessionStats } from '@dwcp/amst'
 import type { Clock, LinkSample, Logger, NetworkMode, NodeId } from '@dwcp/interface'
 import { ModeDetector } from './mode-detector.js'
 
+/** What is known of the link to one peer. */
 export interface LinkStatus {
   readonly peer: NodeId
   readonly up: boolean

@@ -40,6 +40,7 @@ import { createPeerList, formatAddress, type PeerList, parseAddress } from './pe
 import { openWorkloadPort, type WorkloadPort } from './workload-port.js'
 import { type WorkloadStatus, WorkloadTable } from './workload-table.js'
 
+/** Who a node is, where it keeps its journal, where it listens. */
 export interface NodeOptions {
   /** This node's lasting name, the same after each restart. */
   readonly id: NodeId
@@ -62,6 +63,7 @@ export interface NodeOptions {
   readonly logger?: Logger
 }
 
+/** Something of a node that has changed; ask the node for what it is now. */
 export type NodeChange =
   | { readonly kind: 'workload'; readonly workload: WorkloadId }
   | { readonly kind: 'link'; readonly peer: NodeId }
@@ -130,7 +132,7 @@ export async function startNode(options: NodeOptions): Promise<DwcpNode> {
     const peers = createPeerList(options.peers)
     const forced = options.mode === undefined || options.mode === 'auto' ? undefined : options.mode
     const links = own(createLinks({ forced, clock, logger, onChange: (peer) => changes.send({ kind: 'link', peer }) }))
-    const advisor = createLastValueAdvisor(clock, links.observe)
+    const advisor = createLastValueAdvisor(clock, (sample) => links.observe(sample))
     const security = {
       ...(options.tls ? { tls: options.tls } : {}),
       ...(options.plaintext === undefined ? {} : { plaintext: options.plaintext }),

@@ -57,6 +57,7 @@ export function parseAddress(text: string): Address {
   return { host, port }
 }
 
+/** `host:port`, with an IPv6 host in brackets: what {@link parseAddress} reads. */
 export function formatAddress(address: Address): string {
   return address.host.includes(':') ? `[${address.host}]:${address.port}` : `${address.host}:${address.port}`
 }

@@ -10,6 +10,7 @@ import type { Whereabouts } from './workload-port.js'
  */
 export type WorkloadState = 'running' | 'leaving' | 'settling' | 'moved' | 'ended' | 'waiting'
 
+/** Where one workload is, as far as this node knows. */
 export interface WorkloadStatus {
   readonly id: WorkloadId
   readonly state: WorkloadState

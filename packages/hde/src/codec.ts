@@ -9,7 +9,11 @@ import { layOut } from './layout.js'
 import { DEFAULT_DECODE_LIMITS } from './limits.js'
 import { type EncodingProfile, PROFILES, type Profile, withImage } from './profiles.js'
 
-/** @public */
+/**
+ * How much work to do for a byte saved, and within which bounds.
+ *
+ * @public
+ */
 export interface CodecOptions {
   /**
    * Asked for each batch of pages, with the encoder's link, so that a transfer under way follows. Whether it keeps an image of what

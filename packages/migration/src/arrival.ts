@@ -14,6 +14,7 @@ import type { MigrationContext } from './migration-context.js'
 import { type Outcome, parseStreamHeader } from './migration-message.js'
 import { unframed } from './state-stream.js'
 
+/** A workload that has begun to run on this node. */
 export interface Arrived {
   readonly workload: Workload
   readonly grant: Grant

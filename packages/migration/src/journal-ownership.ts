@@ -27,6 +27,7 @@ import {
   withRefusal,
 } from './ownership-record.js'
 
+/** What ownership is written to, over what it is asked about, and how long an answer may take. */
 export interface JournalOwnershipOptions {
   readonly journal: Journal
   readonly transport: MessageTransport

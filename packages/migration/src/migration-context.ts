@@ -20,6 +20,7 @@ export interface MigrationContext {
   readonly limits: MigrationLimits
 }
 
+/** Bounds on what a migration may hold and wait for. */
 export interface MigrationLimits {
   /** How long the target may take to make room. @defaultValue 10000 */
   readonly prepareTimeoutMs: number
@@ -35,6 +36,7 @@ export interface MigrationLimits {
   readonly queueBytes: number
 }
 
+/** The bounds where none are given. */
 export const MIGRATION_LIMITS: MigrationLimits = {
   prepareTimeoutMs: 10_000,
   idleTimeoutMs: 30_000,

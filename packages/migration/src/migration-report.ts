@@ -1,5 +1,6 @@
 import type { Digest, NodeId, WorkloadId } from '@dwcp/interface'
 
+/** How long the workload may stand still, when to give up, how to follow and to cancel. */
 export interface MigrateOptions {
   /** How long the workload may stand still. @defaultValue 100 */
   readonly downtimeMs?: number
@@ -17,6 +18,7 @@ export interface MigrateOptions {
  */
 export type MigrationPhase = 'preparing' | 'copying' | 'stopped' | 'transferring' | 'settling' | 'starting' | 'done'
 
+/** How far a migration has come. */
 export interface MigrationProgress {
   readonly phase: MigrationPhase
   /** From 1. */
@@ -29,6 +31,7 @@ export interface MigrationProgress {
   readonly ackedBytes: number
 }
 
+/** One pass over the state, as it was measured. */
 export interface MigrationRound {
   readonly rawBytes: number
   readonly wireBytes: number

@@ -21,6 +21,7 @@ import { MAX_BASELINES, type MigrationQuestion, type Outcome, parseMigrationQues
 import type { MigrateOptions, MigrationPhase, MigrationReport } from './migration-report.js'
 import { Parting } from './parting.js'
 
+/** What a migrator moves workloads with: seams, drivers and bounds. */
 export interface MigratorOptions {
   readonly transport: MessageTransport
   readonly codec: StateCodec
@@ -70,7 +71,7 @@ interface Preparing {
   cancel(reason: unknown): void
 }
 
-/** @returns a migrator that answers its peers from now on. */
+/** Moves workloads with what it is given, and answers its peers from now on. */
 export function createMigrator(options: MigratorOptions): Migrator {
   return new TransportMigrator(options)
 }

@@ -75,7 +75,11 @@ class RegionTree {
   }
 }
 
-/** @param regions - As in the manifest: both ends start from the same lengths. */
+/**
+ * A tree over `regions`, all zero.
+ *
+ * @param regions - As in the manifest: both ends start from the same lengths.
+ */
 export function createPageTree(hash: Hash, regions: readonly Region[]): PageTree {
   const trees = regions.map((region) => new RegionTree(hash, region))
   let chain: Uint8Array = new Uint8Array(DIGEST_BYTES)

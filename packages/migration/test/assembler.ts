@@ -24,15 +24,15 @@ export function text(value: string): number[] {
   return [...u32(bytes.length), ...bytes]
 }
 
-export function vec(items: readonly Bytes[]): number[] {
+function vec(items: readonly Bytes[]): number[] {
   return [...u32(items.length), ...items.flat()]
 }
 
-export function section(id: number, content: Bytes): number[] {
+function section(id: number, content: Bytes): number[] {
   return [id, ...u32(content.length), ...content]
 }
 
-export function code(instructions: Bytes, locals: readonly Bytes[] = []): number[] {
+function code(instructions: Bytes, locals: readonly Bytes[] = []): number[] {
   const body = [...vec(locals), ...instructions]
   return [...u32(body.length), ...body]
 }
@@ -68,7 +68,7 @@ export interface Parts {
 }
 
 /** Types 0: (i32)->i32, 1: ()->(), 2: ()->f64, 3: (i32,i32)->i32; then those given. */
-export const BASE_TYPES: readonly Bytes[] = [
+const BASE_TYPES: readonly Bytes[] = [
   [0x60, 1, I32, 1, I32],
   [0x60, 0, 0],
   [0x60, 0, 1, F64],

@@ -1,6 +1,10 @@
 import type { Backend } from './backend.js'
 
-/** @public */
+/**
+ * Who does zstd here, and whether it can encode.
+ *
+ * @public
+ */
 export interface ZstdBackend extends Backend {
   /** False on a Node without zstd in its zlib (before 22.15) where libzstd or the addon is missing: decoding only. */
   readonly canEncode: boolean

@@ -10,7 +10,11 @@ export type { Backend } from './backend.js'
 export type { ZstdBackend } from './codec-backend.js'
 export type { NativeErrorCode } from './errors.js'
 
-/** @public */
+/**
+ * How hard to try, and what the decoder will have before the frame.
+ *
+ * @public
+ */
 export interface ZstdCompressOptions {
   /** -131072 (fastest) to 22 (smallest). @defaultValue 3 */
   readonly level?: number
@@ -18,7 +22,11 @@ export interface ZstdCompressOptions {
   readonly prefix?: Uint8Array
 }
 
-/** @public */
+/**
+ * The bound on what comes out, and what stood before the frame.
+ *
+ * @public
+ */
 export interface ZstdDecompressOptions {
   /** Most bytes the frame may decode to; nothing above it is allocated. */
   readonly maxBytes: number
@@ -26,13 +34,21 @@ export interface ZstdDecompressOptions {
   readonly prefix?: Uint8Array
 }
 
-/** @public */
+/**
+ * What the decoder will have before the block.
+ *
+ * @public
+ */
 export interface Lz4CompressOptions {
   /** Content that the decoder holds too; its last 64 KiB count. */
   readonly prefix?: Uint8Array
 }
 
-/** @public */
+/**
+ * What the block must hold, and what stood before it.
+ *
+ * @public
+ */
 export interface Lz4DecompressOptions {
   /** What the block decodes to, exactly. */
   readonly lengthBytes: number

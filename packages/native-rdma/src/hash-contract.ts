@@ -12,7 +12,11 @@ export interface Hash {
   stream(): HashStream
 }
 
-/** @public */
+/**
+ * XXH3-128 over bytes that come in pieces.
+ *
+ * @public
+ */
 export interface HashStream {
   update(bytes: Uint8Array): void
   /** Of everything so far; more may follow. */

@@ -8,7 +8,11 @@ export type { Backend } from './backend.js'
 export type { NativeErrorCode } from './errors.js'
 export type { Hash, HashStream } from './hash-contract.js'
 
-/** @public */
+/**
+ * Which backend to load.
+ *
+ * @public
+ */
 export interface LoadHashOptions {
   /** Insists on one implementation. @defaultValue native where it can be used, else js */
   readonly backend?: 'native' | 'js'

@@ -5,7 +5,11 @@ import { ComparedPages } from './memory-compare.js'
 
 export type { NativeErrorCode } from './errors.js'
 
-/** @public */
+/**
+ * How to find dirty pages.
+ *
+ * @public
+ */
 export interface TrackDirtyPagesOptions {
   /** The size of a page; the kernel's page tables know no other. @defaultValue 4096 */
   readonly pageBytes?: 4096

@@ -77,7 +77,11 @@ export function setCongestionControl(fd: number, name: string): boolean {
   return sockets().addon?.setCongestionControl(fd, name) ?? false
 }
 
-/** @public */
+/**
+ * The congestion control of a TCP socket, such as `bbr`; undefined where it cannot be read.
+ *
+ * @public
+ */
 export function getCongestionControl(fd: number): string | undefined {
   return sockets().addon?.getCongestionControl(fd) || undefined
 }
@@ -100,7 +104,11 @@ export function setNotSentLowWater(fd: number, bytes: number): boolean {
   return sockets().addon?.setNotSentLowWater(fd, bytes) ?? false
 }
 
-/** @public */
+/**
+ * The kernel's TCP_INFO of a socket; undefined where it cannot be read.
+ *
+ * @public
+ */
 export function tcpInfo(fd: number): TcpInfo | undefined {
   const fields = sockets().addon?.tcpInfo(fd)
   if (fields === undefined) return undefined

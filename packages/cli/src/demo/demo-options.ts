@@ -12,7 +12,11 @@ export type DemoLink =
       readonly lossRatio: number
     }
 
-/** @public */
+/**
+ * What to show: the programs, the memory, the link, the budget.
+ *
+ * @public
+ */
 export interface DemoOptions {
   /** `all`: the simulation with a hash chain and a key-value ledger beside it. @defaultValue 'all' */
   readonly workload?: BundledProgram | 'all'
@@ -43,6 +47,7 @@ export type DemoStep =
   | { readonly kind: 'verifying'; readonly workload: string; readonly done: number; readonly of: number }
   | { readonly kind: 'moved'; readonly from: string; readonly to: string; readonly migrations: readonly DemoMigration[] }
 
+/** One of the two nodes of a demonstration. */
 export interface DemoNode {
   readonly id: string
   readonly address: string
@@ -50,6 +55,7 @@ export interface DemoNode {
   readonly directory: string
 }
 
+/** What was measured of one program of a demonstration. */
 export interface DemoWorkload {
   readonly id: string
   readonly program: BundledProgram
@@ -88,7 +94,11 @@ export interface DemoMigration extends MigrationReport {
   readonly proof: Proof
 }
 
-/** @public */
+/**
+ * What a demonstration measured.
+ *
+ * @public
+ */
 export interface DemoReport {
   /** Every proof and every answer right, nothing lost, nothing repeated. */
   readonly verified: boolean

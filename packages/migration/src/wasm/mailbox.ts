@@ -8,6 +8,7 @@ export interface WorkloadRequest {
   readonly payload: Uint8Array
 }
 
+/** What a program answered a client last. */
 export interface Answer {
   readonly client: string
   readonly sequence: number

@@ -8,6 +8,7 @@ import type { SliceInput } from './slice-input.js'
 import { stateDigest } from './state-digest.js'
 import { DEFAULT_MAILBOX_LIMITS, DEFAULT_MAX_MEMORY_BYTES } from './wasm-options.js'
 
+/** Bounds of a replay; those of the recording must not be larger. */
 export interface ReplayOptions {
   /** As where the recording was made: how far a memory may grow is visible to its program. @defaultValue 2 GiB */
   readonly maxMemoryBytes?: number
@@ -19,6 +20,7 @@ export interface ReplayOptions {
   readonly maxMailboxBytes?: number
 }
 
+/** Where a replay arrived. */
 export interface ReplayReport {
   /** What `WasmWorkload.digest()` says after the last slice. */
   readonly digest: Digest

@@ -8,7 +8,11 @@ import { WasmTarget } from './wasm-target.js'
 import { type WasmWorkload, WorkerWasmWorkload } from './wasm-workload.js'
 import { WorkerThread } from './worker-thread.js'
 
-/** @public */
+/**
+ * What to run, and under which name.
+ *
+ * @public
+ */
 export interface WasmRunOptions {
   /** Under which it is known on every node. */
   readonly id: string
@@ -18,7 +22,11 @@ export interface WasmRunOptions {
   readonly seed?: number
 }
 
-/** @public */
+/**
+ * The driver of WebAssembly programs.
+ *
+ * @public
+ */
 export interface WasmDriver extends WorkloadDriver {
   readonly kind: 'wasm'
   /**

@@ -2,7 +2,11 @@ import type { Logger } from '@dwcp/interface'
 import type { MailboxLimits } from './mailbox.js'
 import type { SliceInput } from './slice-input.js'
 
-/** @public */
+/**
+ * Bounds and habits of the WebAssembly driver.
+ *
+ * @public
+ */
 export interface WasmDriverOptions {
   /** Most that one workload's memory may hold, in bytes. @defaultValue 2 GiB */
   readonly maxMemoryBytes?: number

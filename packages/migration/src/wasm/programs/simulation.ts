@@ -12,6 +12,7 @@ export interface SimulationOptions {
   readonly randomWords?: number
 }
 
+/** Where the program `simulation` stands. */
 export interface SimulationStatus {
   /** Pages that hold their first content. */
   readonly filled: number

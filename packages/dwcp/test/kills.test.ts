@@ -9,7 +9,7 @@ import { Witness } from './witness.ts'
 /** In a row; `DWCP_KILLS` says otherwise. */
 const ROUNDS = Number(process.env['DWCP_KILLS'] ?? 200)
 const PHASES = ['preparing', 'copying', 'stopped', 'transferring', 'starting'] as const
-/** A blow aimed at a phase falls at once or up to so long after its begin: from there to the next phase is seldom longer. */
+/** A blow aimed at a phase falls at its begin, or up to so long after: from there to the next one is seldom longer. */
 const SPREAD_MS = 3
 const PROGRAMS: readonly Program[] = ['hash-chain', 'kv']
 
@@ -18,16 +18,17 @@ interface Plan {
   readonly victim: Victim | 'neither'
   /** 'any': at a random moment of the whole migration. */
   readonly moment: (typeof PHASES)[number] | 'any'
+  readonly spreadMs: number
 }
 const PLANS: readonly Plan[] = [
   ...(['source', 'target'] as const).flatMap((victim) => [
-    ...PHASES.map((moment) => ({ victim, moment })),
-    // Where the outcome can be in doubt, twice.
-    { victim, moment: 'transferring' as const },
-    { victim, moment: 'any' as const },
-    { victim, moment: 'any' as const },
+    ...PHASES.map((moment) => ({ victim, moment, spreadMs: 0 })),
+    ...PHASES.map((moment) => ({ victim, moment, spreadMs: SPREAD_MS })),
+    // Where the outcome can be in doubt, once more.
+    { victim, moment: 'transferring' as const, spreadMs: SPREAD_MS },
+    ...[1, 2, 3].map(() => ({ victim, moment: 'any' as const, spreadMs: 0 })),
   ]),
-  { victim: 'neither', moment: 'any' },
+  { victim: 'neither', moment: 'any', spreadMs: 0 },
 ]
 
 const open: AsyncDisposable[] = []
@@ -169,11 +170,11 @@ class Storm {
     this.#answers += questions?.answers ?? 0
   }
 
-  #blow({ victim, moment }: Plan, name: string, source: string, target: string): Blow | undefined {
+  #blow({ victim, moment, spreadMs }: Plan, name: string, source: string, target: string): Blow | undefined {
     if (victim === 'neither') return undefined
     const { pid } = this.#fleet.node(victim === 'source' ? source : target)
     const { fraction } = this.#chance
-    if (moment !== 'any') return { pid, signal: 'SIGKILL', name, phase: moment, delayMs: fraction() < 0.3 ? 0 : fraction() * SPREAD_MS }
+    if (moment !== 'any') return { pid, signal: 'SIGKILL', name, phase: moment, delayMs: fraction() * spreadMs }
     const sorted = [...this.#undisturbedMs].sort((x, y) => x - y)
     return { pid, signal: 'SIGKILL', name, delayMs: fraction() * (sorted[Math.floor(sorted.length / 2)] ?? 0) }
   }

@@ -1,17 +1,9 @@
 import { readFile } from 'node:fs/promises'
 import type { NodeFleet } from './node-fleet.ts'
 
-interface TraceEvent {
-  readonly kind: 'status' | 'strike'
-  readonly node: string
-  readonly pid: number
-  readonly atMs: number
-  readonly id?: string
-  readonly state?: string
-  readonly epoch?: number
-  readonly name?: string
-  readonly phase?: string
-}
+type TraceEvent =
+  | { readonly kind: 'status'; readonly id: string; readonly state: string; readonly epoch: number }
+  | { readonly kind: 'strike'; readonly name: string; readonly phase: string }
 
 /**
  * Judges a fleet by what its processes wrote down. A program's slices are numbered on across migrations, and each process
@@ -21,71 +13,80 @@ interface TraceEvent {
 export class Witness {
   readonly #fleet: NodeFleet
   readonly #nodes: readonly string[]
+  readonly #readBytes = new Map<string, number>()
+  /** By workload: which node ran each slice. */
+  readonly #ran = new Map<string, Map<number, string>>()
+  /** By node and workload. */
+  readonly #lastEpochs = new Map<string, number>()
+  /** By workload and epoch. */
+  readonly #runners = new Map<string, string>()
+  /** By name: the phase in which each blow fell. */
+  readonly #strikes = new Map<string, string>()
 
   constructor(fleet: NodeFleet, nodes: readonly string[]) {
     this.#fleet = fleet
     this.#nodes = nodes
   }
 
-  /** By workload: how often each slice ran, over all processes of all nodes. Throws for one that ran twice. */
-  async slices(): Promise<ReadonlyMap<string, number>> {
-    const ran = new Map<string, Map<number, string>>()
+  /** Throws where a slice of any workload ran twice, or is missing. */
+  async slices(): Promise<void> {
+    const touched = new Set<string>()
     for (const node of this.#nodes) {
-      for (const line of await this.#lines(node, 'slices')) {
+      for (const line of await this.#newLines(node, 'slices')) {
         const [workload = '', number] = line.split(' ')
         const slice = Number(number)
-        const of = ran.get(workload) ?? new Map<number, string>()
-        ran.set(workload, of)
-        const before = of.get(slice)
+        const ran = this.#ran.get(workload) ?? new Map<number, string>()
+        this.#ran.set(workload, ran)
+        touched.add(workload)
+        const before = ran.get(slice)
         if (before !== undefined) throw new Error(`slice ${slice} of ${workload} ran on ${before} and again on ${node}`)
-        of.set(slice, node)
+        ran.set(slice, node)
       }
     }
-    const lengths = new Map<string, number>()
-    for (const [workload, of] of ran) {
-      for (let slice = 0; slice < of.size; slice++) {
-        if (!of.has(slice)) throw new Error(`slice ${slice} of ${workload} is missing, and ${of.size} ran`)
+    for (const workload of touched) {
+      const ran = this.#ran.get(workload) ?? new Map<number, string>()
+      for (let slice = 0; slice < ran.size; slice++) {
+        if (!ran.has(slice)) throw new Error(`slice ${slice} of ${workload} is missing, and ${ran.size} ran`)
       }
-      lengths.set(workload, of.size)
     }
-    return lengths
   }
 
-  /** Epochs of a workload only grow on each node, and under one epoch only one node ever ran it. Throws where that does not hold. */
+  /** Throws where the epoch of a workload went back on a node, or two nodes ran it under one epoch. */
   async epochs(): Promise<void> {
-    const runners = new Map<string, string>()
     for (const node of this.#nodes) {
-      const last = new Map<string, number>()
-      for (const event of await this.events(node)) {
-        if (event.kind !== 'status' || event.id === undefined || event.epoch === undefined) continue
-        const before = last.get(event.id) ?? 0
-        if (event.epoch < before) throw new Error(`${event.id} went from epoch ${before} to ${event.epoch} on ${node}`)
-        last.set(event.id, event.epoch)
-        if (event.state !== 'running') continue
-        const key = `${event.id} at epoch ${event.epoch}`
-        const runner = runners.get(key) ?? node
-        if (runner !== node) throw new Error(`${key} ran on ${runner} and on ${node}`)
-        runners.set(key, node)
+      for (const line of await this.#newLines(node, 'events')) {
+        const event: TraceEvent = JSON.parse(line)
+        if (event.kind === 'strike') this.#strikes.set(event.name, event.phase)
+        else this.#checkEpoch(node, event.id, event.epoch, event.state)
       }
     }
-  }
-
-  async events(node: string): Promise<readonly TraceEvent[]> {
-    return (await this.#lines(node, 'events')).map((line): TraceEvent => JSON.parse(line))
   }
 
   /** In which phase the blow of that name fell, or undefined where it has not. */
   async strike(name: string): Promise<string | undefined> {
-    for (const node of this.#nodes) {
-      const found = (await this.events(node)).find((event) => event.kind === 'strike' && event.name === name)
-      if (found !== undefined) return found.phase
-    }
-    return undefined
+    await this.epochs()
+    return this.#strikes.get(name)
   }
 
-  /** The last line of a process that was killed may be cut short. */
-  async #lines(node: string, kind: 'slices' | 'events'): Promise<readonly string[]> {
-    const text = await readFile(`${this.#fleet.root}/${node}.${kind}`, 'utf8')
-    return text.split('\n').filter((line, index, all) => line !== '' && index < all.length - 1)
+  #checkEpoch(node: string, workload: string, epoch: number, state: string): void {
+    const here = `${workload} on ${node}`
+    const before = this.#lastEpochs.get(here) ?? 0
+    if (epoch < before) throw new Error(`${here} went from epoch ${before} to ${epoch}`)
+    this.#lastEpochs.set(here, epoch)
+    if (state !== 'running') return
+    const key = `${workload} at epoch ${epoch}`
+    const runner = this.#runners.get(key) ?? node
+    if (runner !== node) throw new Error(`${key} ran on ${runner} and on ${node}`)
+    this.#runners.set(key, node)
+  }
+
+  /** Whole lines that were written since the last look. */
+  async #newLines(node: string, kind: 'slices' | 'events'): Promise<readonly string[]> {
+    const path = `${this.#fleet.root}/${node}.${kind}`
+    const from = this.#readBytes.get(path) ?? 0
+    const bytes = (await readFile(path)).subarray(from)
+    const end = bytes.lastIndexOf(10) + 1
+    this.#readBytes.set(path, from + end)
+    return bytes.subarray(0, end).toString().split('\n').slice(0, -1)
   }
 }

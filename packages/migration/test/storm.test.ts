@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { openStormLab, type StormLab } from './storm-lab.ts'
 
-const SEEDS = 500
+const SEEDS = 300
 const ACTIONS = 100
 const NODES = ['a', 'b', 'c', 'd']
 /** After the storm everything must come to rest within this. */

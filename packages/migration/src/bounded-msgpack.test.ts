@@ -9,7 +9,7 @@ const value = fc.letrec<{ value: unknown }>((tie) => ({
     fc.oneof(
       fc.string({ maxLength: 300 }),
       fc.integer(),
-      fc.double({ noNaN: true }),
+      fc.double({ noNaN: true }).filter((number) => !Object.is(number, -0)),
       fc.boolean(),
       fc.constant(null),
       fc.uint8Array({ maxLength: 300 }),

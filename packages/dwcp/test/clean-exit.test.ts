@@ -17,7 +17,7 @@ function isSure(status: Seen): boolean {
 
 describe('a node that is told to end in the middle of a migration', () => {
   for (const side of ['source', 'target'] as const) {
-    test(`as the ${side}: leaves nothing in doubt, on either side, for as long as it is gone`, { timeout: 60_000 }, async () => {
+    test(`as the ${side}: leaves nothing in doubt, on either side, for as long as it is gone`, { timeout: 240_000 }, async () => {
       const fleet = await NodeFleet.open({ closeOnTerm: true })
       open.push(fleet)
       await Promise.all([fleet.start('a'), fleet.start('b')])

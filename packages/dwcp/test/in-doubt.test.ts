@@ -35,7 +35,7 @@ async function moveInto(
 }
 
 describe('an outcome in doubt', () => {
-  test('stays so while the peer is away, and nothing runs and the name stays taken until it is back', async () => {
+  test('stays so while the peer is away, and nothing runs and the name stays taken until it is back', { timeout: 120_000 }, async () => {
     const fleet = await openFleet()
     const [a, b] = [await fleet.start('a'), await fleet.start('b')]
     void moveInto({ source: OFFERED }, [a, b], fleet, 'w')
@@ -69,7 +69,7 @@ describe('an outcome in doubt', () => {
     ['the source after it wrote that it moved, the target before it wrote that it runs', { at: 4, how: 'after' }, { at: 3, how: 'before' }],
     ['the source after it wrote that it moved, the target after it wrote that it runs', { at: 4, how: 'after' }, { at: 4, how: 'after' }],
   ]
-  test.each(both)('is settled when both sides were killed: %s', { timeout: 30_000 }, async (_name, source, target) => {
+  test.each(both)('is settled when both sides were killed: %s', { timeout: 120_000 }, async (_name, source, target) => {
     const fleet = await openFleet()
     const [a, b] = [await fleet.start('a'), await fleet.start('b')]
     const over = moveInto({ source, target }, [a, b], fleet, 'w')

@@ -36,7 +36,7 @@ describe('a node killed at any write of its journal in a migration', () => {
   }
 
   for (const side of ['source', 'target'] as const) {
-    test(`as the ${side}: what follows is what its journal had said, and nothing stays in doubt`, { timeout: 60_000 }, async () => {
+    test(`as the ${side}: what follows is what its journal had said, and nothing stays in doubt`, { timeout: 240_000 }, async () => {
       const fleet = await openFleet()
       const nodes = { source: await fleet.start('a'), target: await fleet.start('b') }
       const witness = new Witness(fleet, ['a', 'b'])
@@ -64,7 +64,7 @@ describe('a node killed at any write of its journal in a migration', () => {
 })
 
 describe('a node killed at any write of its start', () => {
-  test('starts the next time, and knows what it knew', { timeout: 60_000 }, async () => {
+  test('starts the next time, and knows what it knew', { timeout: 240_000 }, async () => {
     const fleet = await openFleet()
     let [a, b] = [await fleet.start('a'), await fleet.start('b')]
     const run = async (workload: string): Promise<unknown> => a.call('run', { workload, program: 'kv', seed: 1 })

@@ -183,7 +183,7 @@ export class NodeFleet implements AsyncDisposable {
   }
 
   /** Looks until `holds`, since nodes tell each other things of which no event speaks. */
-  async until<T>(what: string, look: () => Promise<T>, holds: (seen: T) => boolean, timeoutMs = 20_000): Promise<T> {
+  async until<T>(what: string, look: () => Promise<T>, holds: (seen: T) => boolean, timeoutMs = 40_000): Promise<T> {
     const deadlineMs = performance.now() + timeoutMs
     for (;;) {
       const seen = await look()

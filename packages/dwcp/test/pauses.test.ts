@@ -12,7 +12,7 @@ const STANDSTILL_MS = 3_000
 describe.concurrent('a process that stands still for 3 s in the middle of a migration and goes on', () => {
   for (const side of ['source', 'target'] as const) {
     for (const phase of ['copying', 'stopped', 'transferring', 'starting'] as const) {
-      test(`as the ${side}, from ${phase} on: costs time and nothing else`, async ({ expect, onTestFinished }) => {
+      test(`as the ${side}, from ${phase} on: costs time and nothing else`, { timeout: 120_000 }, async ({ expect, onTestFinished }) => {
         const fleet = await NodeFleet.open()
         onTestFinished(() => fleet[Symbol.asyncDispose]())
         const nodes = { source: await fleet.start('a'), target: await fleet.start('b') }

@@ -1,0 +1,103 @@
+import { readdir, readFile, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { connectClient, HashChainVerifier, hashChain } from '../src/index.ts'
+import { NodeFleet } from './node-fleet.ts'
+
+/** Migrations; without it as many as fit in `SECONDS`, which may be too few to show a leak of some bytes each. */
+const WANTED = process.env['DWCP_ENDURANCE'] === undefined ? undefined : Number(process.env['DWCP_ENDURANCE'])
+const SECONDS = 45
+const SAMPLES = 80
+/** Between the medians of the second and the last quarter: the larger of a share and what V8's compiled code still grows by. */
+const GROWTH_RATIO = 0.05
+const GROWTH_BYTES = { rssBytes: 12 * 2 ** 20, heapBytes: 1.5 * 2 ** 20, externalBytes: 2 * 2 ** 20 } as const
+const JOURNAL_BYTES = 320 * 1024
+
+interface Sample {
+  readonly rssBytes: number
+  readonly heapBytes: number
+  readonly externalBytes: number
+  readonly files: number
+  readonly threads: number
+  readonly journalBytes: number
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((x, y) => x - y)[Math.floor(values.length / 2)] ?? Number.NaN
+}
+
+/** Quarters from 0. */
+function quarter(samples: readonly Sample[], which: number, of: (sample: Sample) => number): number {
+  const length = samples.length / 4
+  return median(samples.slice(Math.floor(which * length), Math.floor((which + 1) * length)).map(of))
+}
+
+const MIB = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(1)} MiB`
+
+test(`two nodes that move a workload to and fro ${WANTED ?? 'for a while, and'} do not grow`, { timeout: (WANTED ?? 600) * 1_000 }, async ({
+  onTestFinished,
+}) => {
+  const fleet = await NodeFleet.open({ execArgv: ['--expose-gc'] })
+  onTestFinished(() => fleet[Symbol.asyncDispose]())
+  const nodes = [await fleet.start('a'), await fleet.start('b')]
+  const [a, b] = nodes
+  if (a === undefined || b === undefined) throw new RangeError('two nodes')
+  const client = await connectClient({ nodes: [fleet.address('a'), fleet.address('b')], plaintext: true })
+  onTestFinished(() => client.close())
+  await a.call('run', { workload: 'w', program: 'hash-chain', seed: 1 })
+  await client.request('w', hashChain.pace(1_000))
+  const verifier = new HashChainVerifier()
+  const samples: Sample[][] = [[], []]
+  const sample = async (): Promise<void> => {
+    for (const [index, id] of ['a', 'b'].entries()) {
+      const { pid } = fleet.node(id)
+      const { rss, heapUsed, external } = await fleet.node(id).call('memory', undefined)
+      const threads = /^Threads:\s+(\d+)$/m.exec(await readFile(`/proc/${pid}/status`, 'utf8'))?.[1]
+      samples[index]?.push({
+        rssBytes: rss,
+        heapBytes: heapUsed,
+        externalBytes: external,
+        files: (await readdir(`/proc/${pid}/fd`)).length,
+        threads: Number(threads),
+        journalBytes: (await stat(join(fleet.root, id, 'ownership', 'ownership.journal'))).size,
+      })
+    }
+  }
+
+  const startedMs = performance.now()
+  let migrations = 0
+  const share = (): number => (WANTED === undefined ? (performance.now() - startedMs) / (SECONDS * 1_000) : migrations / WANTED)
+  while (share() < 1) {
+    for (const [from, to] of [['a', 'b'] as const, ['b', 'a'] as const]) {
+      const outcome = await fleet.node(from).call('migrate', { workload: 'w', to: fleet.address(to) })
+      expect(outcome.code, outcome.message).toBeUndefined()
+      migrations++
+    }
+    expect(verifier.verify(hashChain.decode((await client.request('w', hashChain.status())).payload))).toBe(true)
+    if (share() * SAMPLES >= (samples[0]?.length ?? 0)) await sample()
+  }
+
+  const seconds = (performance.now() - startedMs) / 1000
+  const lines = [`${migrations} migrations in ${seconds.toFixed(0)} s, ${samples[0]?.length} samples; medians of the quarters:`]
+  const failures: string[] = []
+  for (const [index, of] of samples.entries()) {
+    const name = index === 0 ? 'a' : 'b'
+    for (const key of ['rssBytes', 'heapBytes', 'externalBytes'] as const) {
+      const quarters = [0, 1, 2, 3].map((which) => quarter(of, which, (each) => each[key]))
+      lines.push(`  ${name} ${key}: ${quarters.map(MIB).join(', ')}`)
+      const [, second = 0, , last = 0] = quarters
+      if (last - second > Math.max(second * GROWTH_RATIO, GROWTH_BYTES[key]))
+        failures.push(`${name} ${key} grew from ${MIB(second)} to ${MIB(last)}`)
+    }
+    for (const key of ['files', 'threads'] as const) {
+      const counts = of.slice(Math.floor(of.length / 4)).map((each) => each[key])
+      lines.push(`  ${name} ${key}: ${Math.min(...counts)} to ${Math.max(...counts)}`)
+      if (quarter(of, 3, (each) => each[key]) > quarter(of, 1, (each) => each[key])) failures.push(`${name} ${key} grew`)
+    }
+    const journalBytes = Math.max(...of.map((each) => each.journalBytes))
+    lines.push(`  ${name} journal: at most ${journalBytes} bytes`)
+    if (journalBytes > JOURNAL_BYTES) failures.push(`the journal of ${name} has ${journalBytes} bytes`)
+  }
+  console.log(lines.join('\n'))
+  expect(failures).toEqual([])
+})

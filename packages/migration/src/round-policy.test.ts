@@ -61,6 +61,15 @@ describe('the round policy', () => {
     expect(run({ ...OPTIONS, downtimeMs: 20, exceedDowntime: true }, 12, 20, 50).last.action).toBe('stop')
   })
 
+  test('does not judge the path by a first pass over nearly nothing on a busy host', () => {
+    const decide = createRoundPolicy(OPTIONS)
+    const facts = { remainingBytes: 16_384, dirtyBytesPerSecond: 700_000, rttMs: 1 }
+    expect(decide({ ...facts, roundBytes: 8_192, roundMs: 900 }).action).toBe('continue')
+    const second = decide({ ...facts, roundBytes: 16_384, roundMs: 12 })
+    expect(second.action).toBe('stop')
+    expect(second.downtimeMsPredicted).toBeLessThan(20)
+  })
+
   test('never goes on past the bound of rounds', () => {
     expect(run({ ...OPTIONS, downtimeMs: 1, maxRounds: 3 }, 12, 1, 50).rounds).toBeLessThanOrEqual(3)
   })

@@ -45,9 +45,13 @@ export function createRoundPolicy(options: RoundPolicyOptions): (facts: RoundFac
   let stalled = 0
   return (facts) => {
     rounds++
-    if (msPerByte === 0 || facts.roundBytes >= MEASURABLE_BYTES)
-      msPerByte = Math.max(0, facts.roundMs - facts.rttMs) / Math.max(1, facts.roundBytes)
-    const downtimeMsPredicted = FIXED_DOWNTIME_MS + facts.rttMs + facts.remainingBytes * msPerByte
+    const measurable = facts.roundBytes >= MEASURABLE_BYTES
+    if (measurable) msPerByte = Math.max(0, facts.roundMs - facts.rttMs) / facts.roundBytes
+    // A short round takes what it takes; a stop with as little left takes as long.
+    const carryMs = measurable
+      ? facts.rttMs + facts.remainingBytes * msPerByte
+      : facts.roundMs + Math.max(0, facts.remainingBytes - MEASURABLE_BYTES) * (msPerByte || facts.roundMs / MEASURABLE_BYTES)
+    const downtimeMsPredicted = FIXED_DOWNTIME_MS + carryMs
     const shrinks = facts.remainingBytes <= previousBytes * WORTHWHILE_RATIO
     const converges = facts.remainingBytes <= previousBytes * CONVERGING_RATIO
     previousBytes = facts.remainingBytes
@@ -64,17 +68,17 @@ export function createRoundPolicy(options: RoundPolicyOptions): (facts: RoundFac
     }
     if (rounds >= options.maxRounds || stalled >= 3) {
       if (options.exceedDowntime) return { action: 'stop', downtimeMsPredicted }
-      return { action: 'give-up', downtimeMsPredicted, reason: explain(facts, downtimeMsPredicted, msPerByte, options, rounds) }
+      return { action: 'give-up', downtimeMsPredicted, reason: explain(facts, downtimeMsPredicted, options, rounds) }
     }
     return { action: 'continue', downtimeMsPredicted, throttleRatio: THROTTLE_STEPS[step] ?? 0 }
   }
 }
 
-function explain(facts: RoundFacts, downtimeMs: number, msPerByte: number, options: RoundPolicyOptions, rounds: number): string {
-  const mib = (bytes: number): string => (bytes / 2 ** 20).toFixed(1)
+function explain(facts: RoundFacts, downtimeMs: number, options: RoundPolicyOptions, rounds: number): string {
+  const kib = (bytes: number): string => Math.round(bytes / 1024).toLocaleString('en')
   return (
-    `after ${rounds} rounds ${mib(facts.remainingBytes)} MiB are left, changing at ${mib(facts.dirtyBytesPerSecond)} MiB/s on a path that carries ` +
-    `${mib(1000 / msPerByte)} MiB/s of it: stopping would take about ${Math.round(downtimeMs)} ms, the budget is ${options.downtimeMs} ms. ` +
-    'The workload runs on here. Allow a longer downtime (downtimeMs), or any (exceedDowntime)'
+    `after ${rounds} rounds ${kib(facts.remainingBytes)} KiB are left, changing at ${kib(facts.dirtyBytesPerSecond)} KiB/s; the last round carried ` +
+    `${kib(facts.roundBytes)} KiB in ${Math.round(facts.roundMs)} ms. Stopping now would take about ${Math.round(downtimeMs)} ms, the budget is ` +
+    `${options.downtimeMs} ms. The workload runs on here. Allow a longer downtime (downtimeMs), or any (exceedDowntime)`
   )
 }

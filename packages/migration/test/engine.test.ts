@@ -61,7 +61,11 @@ describe('a migration', () => {
     expect(report.rawBytes).toBeGreaterThanOrEqual(64 * 4096)
     expect(report.rounds.length).toBeGreaterThanOrEqual(2)
     expect(report.pausedMs).toBeLessThanOrEqual(report.totalMs)
-    expect([...new Set(phases.map((progress) => progress.phase))]).toEqual(['preparing', 'copying', 'stopped', 'transferring', 'starting', 'done'].filter((phase) => phases.some((seen) => seen.phase === phase)))
+    expect([...new Set(phases.map((progress) => progress.phase))]).toEqual(
+      ['preparing', 'copying', 'stopped', 'transferring', 'starting', 'done'].filter((phase) =>
+        phases.some((seen) => seen.phase === phase),
+      ),
+    )
     expect(phases.at(-1)?.phase).toBe('done')
     expect(await node('a').ownership.current('w')).toMatchObject({ owner: 'b', epoch: 2 })
   })
@@ -181,7 +185,10 @@ describe('a migration', () => {
 })
 
 describe('a failure', () => {
-  const breakAt = async (phase: MigrationPhase, what: (opened: Lab) => Promise<void> | void): Promise<{ opened: Lab; outcome: Promise<string> }> => {
+  const breakAt = async (
+    phase: MigrationPhase,
+    what: (opened: Lab) => Promise<void> | void,
+  ): Promise<{ opened: Lab; outcome: Promise<string> }> => {
     const opened = await lab()
     const workload = await opened.run('a', 'w')
     workload.step(100)

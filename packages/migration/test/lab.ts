@@ -131,7 +131,8 @@ function chunkOf(value: unknown): StateChunk {
   const bytes = new Uint8Array(fields.get('bytes') ?? [])
   if (kind === 'pages') return { kind, region: fields.get('region'), pages: Uint32Array.from(fields.get('pages')), bytes }
   if (kind === 'opaque') return { kind, bytes }
-  if (kind === 'round') return { kind, remainingBytes: fields.get('remainingBytes'), dirtyBytesPerSecond: fields.get('dirtyBytesPerSecond') }
+  if (kind === 'round')
+    return { kind, remainingBytes: fields.get('remainingBytes'), dirtyBytesPerSecond: fields.get('dirtyBytesPerSecond') }
   if (kind === 'stopped') return { kind }
   const digest: Digest = fields.get('digest')
   return { kind: 'final', digest }

@@ -10,6 +10,6 @@ test('the README tells cause and remedy of every code, and which can be tried ag
       row?.split('|').filter((cell) => cell.trim() !== ''),
       code,
     ).toHaveLength(3)
-    expect(row?.includes('(retryable)'), code).toBe(wasmError(code, '').retryable)
+    expect(row?.includes('| retryable: '), code).toBe(wasmError(code, '').retryable)
   }
 })

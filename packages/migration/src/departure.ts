@@ -130,13 +130,16 @@ export class Departure {
       { class: 'migration', signal: abort.signal, onProgress: flow.onProgress },
     )
     receipt.catch((error: unknown) => abort.abort(error))
+    const watch = this.#watch(flow, abort)
     try {
       const result = await flow.ended
       if (!ownership.targetConsents) await receipt
+      watch[Symbol.dispose]()
       const moved = await this.#transfer(grant, signal)
       encoder.close(result.digest)
       return { moved, movedMs: this.#context.clock.monotonicMs(), flow: result, wireBytes: flow.frames.pushedBytes, receipt }
     } catch (error) {
+      watch[Symbol.dispose]()
       abort.abort(error)
       await flow.ended.catch(() => undefined)
       encoder.close()
@@ -144,6 +147,26 @@ export class Departure {
       if (flow.stopped && !this.#context.closing.aborted) await this.#workload.resume()
       throw await rejectionOf(error, receipt)
     }
+  }
+
+  /** Gives up on a target that takes in nothing: once the workload is stopped, nothing else would end the wait. */
+  #watch(flow: StateFlow, abort: AbortController): Disposable {
+    const { clock, limits } = this.#context
+    let taken = -1
+    let timer: Disposable
+    const look = (): void => {
+      const { ackedBytes, wireBytes } = flow.progress
+      if (ackedBytes === taken && wireBytes > ackedBytes) {
+        const message = `${this.to} has taken in nothing for ${limits.stallTimeoutMs} ms, with ${wireBytes - ackedBytes} bytes on their way to it`
+        abort.abort(
+          new DwcpError('ERR_MIGRATION_STALLED', message, { retryable: true, details: { workload: this.#workload.id, to: this.to } }),
+        )
+      }
+      taken = ackedBytes
+      timer = clock.after(limits.stallTimeoutMs, look)
+    }
+    look()
+    return { [Symbol.dispose]: () => timer[Symbol.dispose]() }
   }
 
   #cancel(migration: string): void {

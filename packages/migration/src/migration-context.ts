@@ -28,6 +28,8 @@ export interface MigrationLimits {
   readonly idleTimeoutMs: number
   /** How long a target that closes stays to tell the sources of what was arriving. @defaultValue 2000 */
   readonly partingTimeoutMs: number
+  /** How long the target may take in nothing of what was sent before the source gives up. @defaultValue 10000 */
+  readonly stallTimeoutMs: number
   /** Workloads that arrive at once. @defaultValue 16 */
   readonly maxArrivals: number
   /** Of one encoded frame. @defaultValue 16777216 */
@@ -40,6 +42,7 @@ export interface MigrationLimits {
 export const MIGRATION_LIMITS: MigrationLimits = {
   prepareTimeoutMs: 10_000,
   idleTimeoutMs: 30_000,
+  stallTimeoutMs: 10_000,
   partingTimeoutMs: 2_000,
   maxArrivals: 16,
   maxFrameBytes: 16 * 1024 * 1024,

@@ -136,6 +136,32 @@ describe('a migration', () => {
     expect(running('w')).toEqual(['b'])
   })
 
+  test('gives up on a target that takes nothing in, also with the workload stopped', async () => {
+    for (const hangsOn of ['pages', 'stopped']) {
+      const hanging = (): StateCodec => {
+        const plain = createPlainCodec()
+        return {
+          ...plain,
+          decoder(options) {
+            const decoder = plain.decoder(options)
+            return {
+              ...decoder,
+              async decode(frame) {
+                const chunks = await decoder.decode(frame)
+                return chunks.some((chunk) => chunk.kind === hangsOn) ? new Promise(() => undefined) : chunks
+              },
+            }
+          },
+        }
+      }
+      const { node, run, running } = await lab({ codec: hanging, limits: { stallTimeoutMs: 100 } })
+      const workload = await run('a', 'w', 256)
+      const migration = node('a').migrator.migrate(workload, 'b')
+      await expect(migration).rejects.toMatchObject({ code: 'ERR_MIGRATION_STALLED', retryable: true })
+      expect(running('w')).toEqual(['a'])
+    }
+  })
+
   test('falls back to everything when the target has lost the baseline it named', async () => {
     const offered: number[] = []
     const forgetful = (): StateCodec => {

@@ -134,8 +134,8 @@ export class Departure {
     try {
       const result = await flow.ended
       if (!ownership.targetConsents) await receipt
+      const moved = await this.#transfer(grant, AbortSignal.any([signal, abort.signal]))
       watch[Symbol.dispose]()
-      const moved = await this.#transfer(grant, signal)
       encoder.close(result.digest)
       return { moved, movedMs: this.#context.clock.monotonicMs(), flow: result, wireBytes: flow.frames.pushedBytes, receipt }
     } catch (error) {

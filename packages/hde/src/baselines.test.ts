@@ -14,7 +14,7 @@ function imageOf(pages: number): Image {
 }
 
 test('lists the digests of one workload, newest first', () => {
-  const baselines = new Baselines(1e9)
+  const baselines = new Baselines(1e9, 2)
   baselines.keep('a', digest(1), imageOf(1))
   baselines.keep('b', digest(2), imageOf(1))
   baselines.keep('a', digest(3), imageOf(1))
@@ -25,7 +25,7 @@ test('lists the digests of one workload, newest first', () => {
 
 test('drops the least recently used past its bound, and not before', () => {
   const one = imageOf(16).lengthBytes + 4096
-  const baselines = new Baselines(2 * one)
+  const baselines = new Baselines(2 * one, 9)
   baselines.keep('a', digest(1), imageOf(16))
   baselines.keep('a', digest(2), imageOf(16))
   expect(baselines.lengthBytes).toBe(2 * one)
@@ -36,14 +36,14 @@ test('drops the least recently used past its bound, and not before', () => {
 })
 
 test('refuses an image past its bound without dropping the others', () => {
-  const baselines = new Baselines(imageOf(16).lengthBytes + 4096)
+  const baselines = new Baselines(imageOf(16).lengthBytes + 4096, 9)
   expect(baselines.keep('a', digest(1), imageOf(16))).toBe(true)
   expect(baselines.keep('a', digest(2), imageOf(17))).toBe(false)
   expect(baselines.list('a')).toEqual([digest(1)])
 })
 
 test('counts what images share once, and gives it back with the last of them', () => {
-  const baselines = new Baselines(1e9)
+  const baselines = new Baselines(1e9, 2)
   const first = imageOf(64)
   baselines.keep('a', digest(1), first)
   const before = baselines.lengthBytes
@@ -54,4 +54,12 @@ test('counts what images share once, and gives it back with the last of them', (
   baselines.keep('a', digest(1), imageOf(0))
   baselines.keep('a', digest(2), imageOf(0))
   expect(baselines.lengthBytes).toBe(2 * (imageOf(0).lengthBytes + 4096))
+})
+
+test('keeps so many of one workload, and drops the oldest', () => {
+  const baselines = new Baselines(1e9, 2)
+  baselines.keep('b', digest(9), imageOf(1))
+  for (const value of [1, 2, 3]) baselines.keep('a', digest(value), imageOf(1))
+  expect(baselines.list('a')).toEqual([digest(3), digest(2)])
+  expect(baselines.list('b')).toEqual([digest(9)])
 })

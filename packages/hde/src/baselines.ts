@@ -12,9 +12,10 @@ interface Baseline {
   readonly arrival: number
 }
 
-/** Images kept under a digest, bounded in bytes; what was least recently used goes first. Segments shared by several count once. */
+/** Images kept under a digest, bounded in bytes and for each workload; what was least recently used goes first. Segments shared by several count once. */
 export class Baselines {
   readonly #limitBytes: number
+  readonly #perWorkload: number
   /** In order of use, least recent first. */
   readonly #kept = new Map<string, Baseline>()
   /** How many baselines share each segment. */
@@ -22,8 +23,9 @@ export class Baselines {
   #bytes = 0
   #arrivals = 0
 
-  constructor(limitBytes: number) {
+  constructor(limitBytes: number, perWorkload: number) {
     this.#limitBytes = limitBytes
+    this.#perWorkload = perWorkload
   }
 
   /**
@@ -37,6 +39,7 @@ export class Baselines {
     if (BASELINE_FIXED_BYTES + image.lengthBytes > this.#limitBytes) return false
     this.#kept.set(key, { workload, digest, image, arrival: this.#arrivals++ })
     this.#count(image, 1)
+    for (const former of this.list(workload).slice(this.#perWorkload)) this.#drop(keyOf(workload, former))
     for (const oldest of this.#kept.keys()) {
       if (this.#bytes <= this.#limitBytes) break
       this.#drop(oldest)

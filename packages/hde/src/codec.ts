@@ -22,6 +22,11 @@ export interface CodecOptions {
   readonly profile?: (link: LinkId | undefined) => EncodingProfile
   /** Bound of all kept baselines together; the least recently used goes first. @defaultValue 1 GiB */
   readonly baselineBytes?: number
+  /**
+   * Baselines kept of one workload; the oldest goes first. Each migration makes one, and a workload that goes back needs the last.
+   * @defaultValue 2
+   */
+  readonly baselinesPerWorkload?: number
   /** What a decoder accepts, where it is not told otherwise. @defaultValue {@link DEFAULT_DECODE_LIMITS} */
   readonly limits?: DecodeLimits
   /** @defaultValue silent */
@@ -69,11 +74,17 @@ export function createCodec(options: CodecOptions = {}): PageCodec {
 
 /** @internal As {@link createCodec}, on kernels given by the caller. */
 export function createCodecOn(load: () => Promise<Kernels>, options: CodecOptions = {}): PageCodec {
-  const { profile = () => 'hybrid' as const, baselineBytes = DEFAULT_BASELINE_BYTES, limits = DEFAULT_DECODE_LIMITS } = options
+  const {
+    profile = () => 'hybrid' as const,
+    baselineBytes = DEFAULT_BASELINE_BYTES,
+    baselinesPerWorkload = 2,
+    limits = DEFAULT_DECODE_LIMITS,
+  } = options
   const logger = options.logger ?? silentLogger
   if (!(baselineBytes >= 0)) throw new RangeError(`baselineBytes is ${baselineBytes}: it must be 0 or more`)
+  if (!(baselinesPerWorkload >= 0)) throw new RangeError(`baselinesPerWorkload is ${baselinesPerWorkload}: it must be 0 or more`)
   checkLimits(limits)
-  const baselines = new Baselines(baselineBytes)
+  const baselines = new Baselines(baselineBytes, baselinesPerWorkload)
   let loading: Promise<Kernels> | undefined
   const kernels = (): Promise<Kernels> => {
     loading ??= load().then((loaded) => announce(loaded, logger))

@@ -54,7 +54,8 @@ export class Image {
   /** Takes over one page; `hash` is its XXH3-128. */
   write(region: number, page: number, bytes: Buffer, offset: number, hash: Buffer, hashOffset: number): void {
     this.regions[region]?.write(page, bytes, offset)
-    this.#index.insert(hash.readUInt32BE(hashOffset), (this.#layout[region]?.firstPage ?? 0) + page)
+    const pages = this.regions.reduce((sum, { endPage }) => sum + endPage, 0)
+    this.#index.insert(hash.readUInt32BE(hashOffset), (this.#layout[region]?.firstPage ?? 0) + page, pages)
   }
 
   /** Bytes besides the segments. */

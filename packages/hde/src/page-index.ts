@@ -29,8 +29,9 @@ export class PageIndex {
     return undefined
   }
 
-  insert(tag: number, pageNumber: number): void {
-    if (this.#used * 2 >= this.#tags.length && this.#tags.length < this.#slotsMax) this.#grow()
+  /** @param pages - In use now: stale entries shall not make the table larger than these need. */
+  insert(tag: number, pageNumber: number, pages: number): void {
+    if (this.#used * 2 >= this.#tags.length && this.#tags.length < Math.min(this.#slotsMax, pages * 2)) this.#grow()
     this.#put(tag, pageNumber)
   }
 

@@ -19,7 +19,7 @@ import { Departure } from './departure.js'
 import { MIGRATION_LIMITS, type MigrationContext, type MigrationLimits, STATE_CHANNEL } from './migration-context.js'
 import { MAX_BASELINES, type MigrationQuestion, type Outcome, parseMigrationQuestion } from './migration-message.js'
 import type { MigrateOptions, MigrationPhase, MigrationReport } from './migration-report.js'
-import { Parting } from './parting.js'
+import { Parting, Untold } from './parting.js'
 
 /** What a migrator moves workloads with: seams, drivers and bounds. */
 export interface MigratorOptions {
@@ -84,6 +84,7 @@ class TransportMigrator implements Migrator {
   readonly #preparing = new Map<WorkloadId, Preparing>()
   readonly #closing = new AbortController()
   #parting: Parting | undefined
+  readonly #untold: Untold
   readonly #receiver: Disposable
   #closed: Promise<void> | undefined
 
@@ -103,6 +104,7 @@ class TransportMigrator implements Migrator {
       closing: this.#closing.signal,
       limits: { ...MIGRATION_LIMITS, ...options.limits },
     }
+    this.#untold = new Untold(this.#context)
     this.#receiver = transport.receiveObject(STATE_CHANNEL, async (from, object) => {
       await openStateStream(object, this.#context.limits.maxFrameBytes, (migration) => this.#arrivalOf(from.nodeId, migration))
     })
@@ -187,6 +189,7 @@ class TransportMigrator implements Migrator {
       ...arrivals.map((arrival) => arrival.finished),
     ])
     await this.#parting.over
+    await this.#untold.over()
     this.#receiver[Symbol.dispose]()
     this.#context.asker[Symbol.dispose]()
   }
@@ -199,7 +202,11 @@ class TransportMigrator implements Migrator {
     const question = parseMigrationQuestion(value)
     if (question === undefined)
       throw new DwcpError('ERR_MIGRATION_PROTOCOL', 'a question about a migration that this version does not know')
-    if (question.question === 'outcome') return this.#outcome(from, question)
+    if (question.question === 'outcome') {
+      const outcome = await this.#outcome(from, question)
+      this.#untold.told(question.workload)
+      return outcome
+    }
     if (question.question === 'prepare') {
       this.#closing.signal.throwIfAborted()
       return this.#prepare(from, question)
@@ -254,6 +261,7 @@ class TransportMigrator implements Migrator {
       }
       const arrival = new Arrival(this.#context, { migration, from, epoch, manifest, target }, this.#options.onArrived)
       this.#arrivals.set(workload, arrival)
+      void arrival.outcome.then(({ outcome }) => outcome === 'running' && this.#untold.began(workload))
       void arrival.finished.then(() => this.#arrivals.get(workload) === arrival && this.#arrivals.delete(workload))
       return { have: codec.baselines(workload).slice(0, MAX_BASELINES) }
     } finally {

@@ -1,3 +1,4 @@
+import type { WorkloadId } from '@dwcp/interface'
 import type { Arrival } from './arrival.js'
 import type { MigrationContext } from './migration-context.js'
 
@@ -42,5 +43,42 @@ export class Parting {
     } catch (error) {
       logger.warn({ workload: arrival.workload, from: arrival.from, error }, 'a source may wait until this node is back')
     }
+  }
+}
+
+/** Sources that have given a workload to this node, where it runs, and have not heard so yet. */
+export class Untold {
+  readonly #context: Pick<MigrationContext, 'clock' | 'limits'>
+  readonly #waiting = new Map<WorkloadId, { readonly sinceMs: number; readonly told: Promise<void>; readonly tell: () => void }>()
+
+  constructor(context: Pick<MigrationContext, 'clock' | 'limits'>) {
+    this.#context = context
+  }
+
+  /** It runs here from now on. A source that does not ask in time is gone, and is forgotten. */
+  began(workload: WorkloadId): void {
+    const { clock, limits } = this.#context
+    const nowMs = clock.monotonicMs()
+    for (const [each, { sinceMs }] of this.#waiting) if (nowMs - sinceMs > limits.partingTimeoutMs) this.#waiting.delete(each)
+    let tell = (): void => undefined
+    const told = new Promise<void>((resolve) => (tell = resolve))
+    this.#waiting.set(workload, { sinceMs: nowMs, told, tell })
+  }
+
+  /** Its source has its answer. */
+  told(workload: WorkloadId): void {
+    this.#waiting.get(workload)?.tell()
+    this.#waiting.delete(workload)
+  }
+
+  /** Resolves when each has been told, or was silent for `partingTimeoutMs`. */
+  async over(): Promise<void> {
+    const { clock, limits } = this.#context
+    for (const { sinceMs, told } of [...this.#waiting.values()]) {
+      const leftMs = sinceMs + limits.partingTimeoutMs - clock.monotonicMs()
+      if (leftMs > 0) await Promise.race([told, new Promise<void>((resolve) => clock.after(leftMs, resolve))])
+    }
+    // The last answer is sent in the turn after it is given.
+    await new Promise<void>((resolve) => clock.after(1, resolve))
   }
 }

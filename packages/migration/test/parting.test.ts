@@ -31,4 +31,22 @@ describe('a target that closes while a workload arrives', () => {
       expect(await lab.node('a').ownership.current('w')).toMatchObject({ owner: 'a', active: true })
     })
   }
+
+  test('stays until its source has heard that the workload runs here', async () => {
+    const lab = await openLab()
+    open.push(lab)
+    const workload = await lab.run('a', 'w')
+    const target = lab.node('b')
+    let closed: Promise<void> | undefined
+    const migration = lab.node('a').migrator.migrate(workload, 'b', {
+      onProgress(progress) {
+        // The moment at which the source begins to ask.
+        if (progress.phase === 'starting') closed ??= target.migrator.close().then(() => target.transport.close())
+      },
+    })
+    await expect(migration).resolves.toMatchObject({ to: 'b' })
+    await closed
+    expect(closed).toBeDefined()
+    expect(lab.node('a').migrator.phase('w')).toBeUndefined()
+  })
 })

@@ -20,7 +20,7 @@ export interface RoundPolicyOptions {
   readonly exceedDowntime: boolean
 }
 
-/** Stopping, the last scan, two journal records and the first slice; measured on loopback, see docs/benchmarks.md. */
+/** A floor for stopping, the last scan, the journals and the first slice: assumed, not measured. What it took is in the report's `pause`. */
 const FIXED_DOWNTIME_MS = 3
 /** A shorter round measures latencies, not the path. */
 const MEASURABLE_BYTES = 64 * 1024

@@ -1,7 +1,7 @@
 // Runs the whole suite in one vitest, with the coverage of each package, and ends with one line `N passed, N failed`.
 // Arguments go to vitest; a run that they narrow is not measured for coverage. A run on another Node (DWCP_NODE) is not either.
 import { existsSync, rmSync } from 'node:fs'
-import { delimiter, dirname, join } from 'node:path'
+import { delimiter, dirname, join, relative } from 'node:path'
 import { coverageByPackage, coverageTable, packagesBelowFloor } from './coverage.mjs'
 import { linesRunElsewhere } from './process-coverage.mjs'
 import { readJson, root, show, toolEnv } from './workspace.mjs'
@@ -37,8 +37,10 @@ if (measured && existsSync(coverageFile)) {
   }
 }
 
-const { passed, failed, skipped } = existsSync(reportFile) ? count(readJson(reportFile)) : { passed: 0, failed: 0, skipped: [] }
+const report = existsSync(reportFile) ? count(readJson(reportFile)) : { passed: 0, failed: 0, reasons: [], skipped: [] }
+const { passed, failed, reasons, skipped } = report
 for (const name of skipped) console.log(`skipped: ${name}`)
+for (const reason of reasons) console.log(`failed: ${reason}`)
 // An error outside any test, or a runner that did not start, is a failure too.
 const unnamed = runnerCode !== 0 && failed === 0 ? 1 : 0
 console.log(`${passed} passed, ${failed + unnamed} failed`)
@@ -49,6 +51,15 @@ function count({ testResults, numPassedTests, numFailedTests }) {
   const brokenFiles = testResults.filter(
     ({ status, assertionResults }) => status === 'failed' && !assertionResults.some((one) => one.status === 'failed'),
   )
+  const reasons = [
+    ...all.filter(({ status }) => status === 'failed').map((one) => `${one.fullName}: ${firstLines(one.failureMessages?.[0])}`),
+    ...brokenFiles.map(({ name, message }) => `${relative(root, name)}: ${firstLines(message)}`),
+  ]
   const left = all.filter(({ status }) => status !== 'passed' && status !== 'failed')
-  return { passed: numPassedTests, failed: numFailedTests + brokenFiles.length, skipped: left.map((one) => one.fullName) }
+  return { passed: numPassedTests, failed: numFailedTests + brokenFiles.length, reasons, skipped: left.map((one) => one.fullName) }
+}
+
+/** Enough of a message to know what happened, on one line. */
+function firstLines(message = '') {
+  return message.split('\n').slice(0, 12).join(' | ').slice(0, 800)
 }

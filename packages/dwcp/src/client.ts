@@ -181,11 +181,14 @@ export async function connectClient(options: ClientOptions): Promise<WorkloadCli
   return {
     request(workload, payload, { signal, timeoutMs = 30_000 } = {}) {
       const run = async (): Promise<WorkloadAnswer> => {
-        const deadline = new AbortController()
+        const ending = new AbortController()
+        const onAbort = (): void => ending.abort(signal?.reason)
+        if (signal?.aborted) onAbort()
+        signal?.addEventListener('abort', onAbort)
         // Timers of the clock keep no process alive; a request that is waited for must.
         const hold = setInterval(() => undefined, 2 ** 30)
         const timer = clock.after(timeoutMs, () =>
-          deadline.abort(
+          ending.abort(
             new DwcpError(
               'ERR_CORE_NO_ANSWER',
               `no node answered for ${workload} within ${timeoutMs} ms; asked ${peers.nodes().join(', ') || options.nodes.join(', ')}`,
@@ -194,8 +197,9 @@ export async function connectClient(options: ClientOptions): Promise<WorkloadCli
           ),
         )
         try {
-          return await ask(workload, payload, signal ? AbortSignal.any([signal, deadline.signal]) : deadline.signal)
+          return await ask(workload, payload, ending.signal)
         } finally {
+          signal?.removeEventListener('abort', onAbort)
           timer[Symbol.dispose]()
           clearInterval(hold)
         }

@@ -1,4 +1,5 @@
 import { DwcpError, type Encoder, type Grant, isDwcpError, type NodeId, type Workload } from '@dwcp/interface'
+import { LinkedAbort } from './linked-abort.js'
 import { type MigrationContext, pause, STATE_CHANNEL } from './migration-context.js'
 import { type Outcome, parseOutcome, parsePrepared } from './migration-message.js'
 import type { MigrateOptions, MigrationPhase, MigrationReport } from './migration-report.js'
@@ -36,8 +37,16 @@ export class Departure {
   }
 
   async #run(): Promise<MigrationReport> {
-    const { ownership, self, closing } = this.#context
-    const signal = this.#options.signal ? AbortSignal.any([this.#options.signal, closing]) : closing
+    const linked = new LinkedAbort(this.#options.signal, this.#context.closing)
+    try {
+      return await this.#move(linked.signal)
+    } finally {
+      linked[Symbol.dispose]()
+    }
+  }
+
+  async #move(signal: AbortSignal): Promise<MigrationReport> {
+    const { ownership, self } = this.#context
     signal.throwIfAborted()
     const grant = await ownership.current(this.#workload.id)
     if (grant?.owner !== self || grant.ended !== undefined) {

@@ -16,6 +16,7 @@ import {
 import { Arrival, type Arrived, openStateStream } from './arrival.js'
 import { createAsker } from './ask.js'
 import { Departure } from './departure.js'
+import { LinkedAbort } from './linked-abort.js'
 import { MIGRATION_LIMITS, type MigrationContext, type MigrationLimits, STATE_CHANNEL } from './migration-context.js'
 import { MAX_BASELINES, type MigrationQuestion, type Outcome, parseMigrationQuestion } from './migration-message.js'
 import type { MigrateOptions, MigrationPhase, MigrationReport } from './migration-report.js'
@@ -238,8 +239,8 @@ class TransportMigrator implements Migrator {
       throw new DwcpError('ERR_MIGRATION_IN_PROGRESS', `${workload} is already arriving here`)
     if (this.#arrivals.size + this.#preparing.size >= limits.maxArrivals)
       throw new DwcpError('ERR_MIGRATION_BUSY', `this node takes in ${limits.maxArrivals} workloads at once`, { retryable: true })
-    const abort = new AbortController()
-    const signal = AbortSignal.any([abort.signal, this.#closing.signal])
+    const abort = new LinkedAbort(this.#closing.signal)
+    const { signal } = abort
     this.#preparing.set(workload, { migration, from, cancel: (reason) => abort.abort(reason) })
     try {
       const driver = drivers.get(manifest.kind)
@@ -265,6 +266,7 @@ class TransportMigrator implements Migrator {
       void arrival.finished.then(() => this.#arrivals.get(workload) === arrival && this.#arrivals.delete(workload))
       return { have: codec.baselines(workload).slice(0, MAX_BASELINES) }
     } finally {
+      abort[Symbol.dispose]()
       this.#preparing.delete(workload)
     }
   }

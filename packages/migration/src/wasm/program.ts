@@ -6,7 +6,7 @@ import { type CheckedModule, WASM_PAGE_BYTES } from './module-check.js'
 import { PATCHED_MEMORY, PATCHED_START, patchedGetter, patchedSetter, patchModule } from './module-patch.js'
 import { SeededRandom } from './seeded-random.js'
 import { extendInputDigest, type SliceInput } from './slice-input.js'
-import { type EngineInstance, type EngineMemory, engine } from './webassembly.js'
+import { type EngineInstance, type EngineMemory, engine, instantiate } from './webassembly.js'
 
 const MOST_LOG_BYTES = 4096
 
@@ -53,9 +53,7 @@ export class Program {
     this.#seed = options.seed
     this.#random = SeededRandom.seeded(options.seed)
     try {
-      this.#instance = new engine.Instance(new engine.Module(patchModule(module, { restore: options.restoring })), {
-        dwcp: this.#imports(),
-      })
+      this.#instance = instantiate(patchModule(module, { restore: options.restoring }), { dwcp: this.#imports() })
     } catch (cause) {
       throw unsupported(`the engine refuses the module (${cause instanceof Error ? cause.message : String(cause)})`)
     }

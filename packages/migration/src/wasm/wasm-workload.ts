@@ -1,6 +1,7 @@
 import { setMaxListeners } from 'node:events'
 import type { Digest, DwcpError, ExportControl, Grant, Logger, StateChunk, Workload, WorkloadManifest } from '@dwcp/interface'
 import type { Hash } from '@dwcp/native-rdma/hash'
+import { LinkedAbort } from '../linked-abort.js'
 import { type WasmErrorCode, wasmError } from './errors.js'
 import { MOST_CLIENT_NAME_BYTES } from './host-state.js'
 import type { WorkloadRequest } from './mailbox.js'
@@ -98,9 +99,13 @@ export class WorkerWasmWorkload implements WasmWorkload {
   async request(request: WorkloadRequest, options: { readonly signal?: AbortSignal } = {}): Promise<Uint8Array> {
     checkRequest(request)
     this.#serving.signal.throwIfAborted()
-    const signal = options.signal === undefined ? this.#serving.signal : AbortSignal.any([options.signal, this.#serving.signal])
     const { client, sequence, payload } = request
-    return this.#thread.call('request', { client, sequence, payload: payload.slice() }, { signal })
+    const linked = new LinkedAbort(options.signal, this.#serving.signal)
+    try {
+      return await this.#thread.call('request', { client, sequence, payload: payload.slice() }, { signal: linked.signal })
+    } finally {
+      linked[Symbol.dispose]()
+    }
   }
 
   async *export(control: ExportControl): AsyncGenerator<StateChunk, void, undefined> {

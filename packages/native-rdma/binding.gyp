@@ -8,6 +8,7 @@
         "native/job.cc",
         "native/library.cc",
         "native/lz4.cc",
+        "native/match.cc",
         "native/memory.cc",
         "native/socket.cc",
         "native/zstd.cc"

@@ -8,6 +8,7 @@
 #include "hash.h"
 #include "job.h"
 #include "lz4.h"
+#include "match.h"
 #include "memory.h"
 #include "socket.h"
 #include "zstd.h"
@@ -46,6 +47,20 @@ Napi::Value Lz4Compress(const Napi::CallbackInfo& info) { return dwcp::RunJob(in
 Napi::Value Lz4Decompress(const Napi::CallbackInfo& info) {
   const uint64_t length = CountOf(info[2]);
   return dwcp::RunJob(info, [length](Bytes block, Bytes prefix) { return dwcp::Lz4Decompress(block, prefix, length); });
+}
+
+int64_t SignedOf(const Napi::Value& value) { return value.As<Napi::Number>().Int64Value(); }
+
+Napi::Value Match(const Napi::CallbackInfo& info) {
+  const int64_t position = SignedOf(info[2]);
+  const int effort = info[3].As<Napi::Number>().Int32Value();
+  return dwcp::RunJob(info, [=](Bytes target, Bytes base) { return dwcp::Match(target, base, position, effort); });
+}
+
+Napi::Value Apply(const Napi::CallbackInfo& info) {
+  const int64_t position = SignedOf(info[2]);
+  const uint64_t length = CountOf(info[3]);
+  return dwcp::RunJob(info, [=](Bytes script, Bytes base) { return dwcp::Apply(script, base, position, length); });
 }
 
 void Hash(const Napi::CallbackInfo& info) { dwcp::Hash(BytesOf(info[0]), info[1].As<Napi::Uint8Array>().Data()); }
@@ -161,6 +176,8 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("zstdDecompress", Napi::Function::New(env, ZstdDecompress, "zstdDecompress"));
   exports.Set("lz4Compress", Napi::Function::New(env, Lz4Compress, "lz4Compress"));
   exports.Set("lz4Decompress", Napi::Function::New(env, Lz4Decompress, "lz4Decompress"));
+  exports.Set("match", Napi::Function::New(env, Match, "match"));
+  exports.Set("apply", Napi::Function::New(env, Apply, "apply"));
   exports.Set("hash", Napi::Function::New(env, Hash, "hash"));
   exports.Set("hashPages", Napi::Function::New(env, HashPages, "hashPages"));
   exports.Set("hashStreamCreate", Napi::Function::New(env, HashStreamCreate, "hashStreamCreate"));

@@ -20,6 +20,8 @@ export interface Addon {
   zstdDecompress(frame: Uint8Array, prefix: Uint8Array, maxBytes: number): Promise<Uint8Array>
   lz4Compress(source: Uint8Array, prefix: Uint8Array): Promise<Uint8Array>
   lz4Decompress(block: Uint8Array, prefix: Uint8Array, lengthBytes: number): Promise<Uint8Array>
+  match(target: Uint8Array, base: Uint8Array, position: number, effort: number): Promise<Uint8Array>
+  apply(script: Uint8Array, base: Uint8Array, position: number, lengthBytes: number): Promise<Uint8Array>
   hash(bytes: Uint8Array, digest: Uint8Array): void
   hashPages(bytes: Uint8Array, pageBytes: number, digests: Uint8Array): void
   hashStreamCreate(): Held<'hash'> | undefined

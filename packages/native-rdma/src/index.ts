@@ -11,6 +11,7 @@ export {
   zstdCompress,
   zstdDecompress,
 } from './codec.js'
+export { type DeltaMatchOptions, type DeltaStreams, deltaApply, deltaBackend, deltaMatch } from './delta.js'
 export type { NativeErrorCode } from './errors.js'
 export { type Hash, type HashStream, type LoadHashOptions, loadHash } from './hash.js'
 export { type DirtyTracker, type TrackDirtyPagesOptions, trackDirtyPages } from './memory.js'

@@ -1,0 +1,14 @@
+#pragma once
+
+#include "outcome.h"
+
+namespace dwcp {
+
+// Describes `target` by what `base` has: a script of literals, copies and patches, laid out as docs/wire/delta.md says. `position`
+// is where the target's first byte would lie in the base if nothing had moved. `effort` 0 skips ahead where nothing matches.
+Outcome Match(Bytes target, Bytes base, int64_t position, int effort);
+
+// The inverse: exactly `length` bytes. Every length and reference of the script is checked.
+Outcome Apply(Bytes script, Bytes base, int64_t position, uint64_t length);
+
+}  // namespace dwcp

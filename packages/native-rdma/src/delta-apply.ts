@@ -1,0 +1,85 @@
+import type { DeltaStreams } from './delta-streams.js'
+import { corrupt } from './errors.js'
+
+const PATCH_BYTES = 4
+
+/** As {@link deltaApply}, on the calling thread. */
+export function applyStreams(streams: DeltaStreams, base: Uint8Array, position: number, lengthBytes: number): Uint8Array {
+  const target = new Uint8Array(lengthBytes)
+  const words = new DataView(target.buffer)
+  const literalLengths = new VarintReader(streams.literalLengths)
+  const copyLengths = new VarintReader(streams.copyLengths)
+  const shifts = new VarintReader(streams.shifts)
+  const literals = new VarintReader(streams.literals)
+  const gaps = new VarintReader(streams.patchGaps)
+  const values = new VarintReader(streams.patchValues)
+  let patch = gaps.atEnd ? Number.POSITIVE_INFINITY : gaps.varint()
+  let shift = 0
+  for (let at = 0; at < lengthBytes; ) {
+    const literal = literalLengths.varint()
+    if (literal > lengthBytes - at) throw broken('literals past their end')
+    target.set(literals.take(literal), at)
+    at += literal
+    if (at === lengthBytes) break
+    const length = copyLengths.varint()
+    shift += shifts.zigzag()
+    if (length === 0 || length > lengthBytes - at) throw broken('a copy past the end')
+    const source = position + at + shift
+    if (!Number.isSafeInteger(shift) || source < 0 || source + length > base.length) throw broken('a copy from outside the base')
+    target.set(base.subarray(source, source + length), at)
+    const end = at + length
+    while (patch < end) {
+      if (patch < at) throw broken('a patch to what is not a copy')
+      const whole = patch + PATCH_BYTES <= end
+      if (whole) words.setUint32(patch, (words.getUint32(patch, true) + values.zigzag()) % 2 ** 32, true)
+      else target[patch] = (target[patch] ?? 0) + (values.take(1)[0] ?? 0)
+      patch = gaps.atEnd ? Number.POSITIVE_INFINITY : patch + (whole ? PATCH_BYTES : 1) + gaps.varint()
+    }
+    at = end
+  }
+  const usedUp = [literalLengths, copyLengths, shifts, literals, values].every(({ atEnd }) => atEnd)
+  if (!usedUp || Number.isFinite(patch)) throw broken('more than its length needs')
+  return target
+}
+
+function broken(reason: string): Error {
+  return corrupt('a delta', reason)
+}
+
+class VarintReader {
+  readonly #bytes: Uint8Array
+  #at = 0
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes
+  }
+
+  get atEnd(): boolean {
+    return this.#at === this.#bytes.length
+  }
+
+  varint(): number {
+    let value = 0
+    for (let scale = 1; scale <= 2 ** 49; scale *= 128) {
+      const byte = this.#bytes[this.#at++]
+      if (byte === undefined) throw broken('a stream ends early')
+      value += (byte % 128) * scale
+      if (value > Number.MAX_SAFE_INTEGER) break
+      if (byte < 128) return value
+    }
+    throw broken('a number past 2^53')
+  }
+
+  zigzag(): number {
+    const value = this.varint()
+    return value % 2 === 0 ? value / 2 : -(value + 1) / 2
+  }
+
+  take(length: number): Uint8Array {
+    const end = this.#at + length
+    if (end > this.#bytes.length) throw broken('a stream ends early')
+    const bytes = this.#bytes.subarray(this.#at, end)
+    this.#at = end
+    return bytes
+  }
+}

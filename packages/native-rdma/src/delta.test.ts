@@ -1,0 +1,152 @@
+import { isDwcpError } from '@dwcp/interface'
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { deltaApply, deltaBackend, deltaMatch } from './delta.ts'
+import { applyStreams } from './delta-apply.ts'
+import { matchStreams } from './delta-match.ts'
+import { type DeltaStreams, joinStreams, STREAM_NAMES, splitStreams } from './delta-streams.ts'
+
+/** Deterministic bytes that do not compress. */
+function noise(length: number, seed: number): Uint8Array {
+  let state = seed | 1
+  return Uint8Array.from({ length }, () => {
+    state ^= state << 13
+    state ^= state >>> 17
+    state ^= state << 5
+    return state & 255
+  })
+}
+
+/** A target made of pieces of the base, moved, patched and mixed with new bytes. */
+const edits = fc.array(
+  fc.oneof(
+    fc.record({ kind: fc.constant('copy' as const), from: fc.nat(4095), length: fc.nat(1500) }),
+    fc.record({ kind: fc.constant('new' as const), bytes: fc.uint8Array({ maxLength: 100 }) }),
+    fc.record({ kind: fc.constant('patch' as const), at: fc.nat(), add: fc.integer({ min: -70_000, max: 70_000 }) }),
+  ),
+  { maxLength: 30 },
+)
+type Edit = typeof edits extends fc.Arbitrary<readonly (infer One)[]> ? One : never
+
+function edited(base: Uint8Array, list: readonly Edit[]): Uint8Array {
+  const parts: Uint8Array[] = []
+  for (const edit of list) {
+    const last = parts.at(-1)
+    if (edit.kind === 'copy') parts.push(base.slice(edit.from, edit.from + edit.length))
+    if (edit.kind === 'new') parts.push(Uint8Array.from(edit.bytes))
+    if (edit.kind !== 'patch' || last === undefined || last.length < 4) continue
+    const words = new DataView(last.buffer)
+    const at = edit.at % (last.length - 3)
+    words.setInt32(at, words.getInt32(at, true) + edit.add, true)
+  }
+  return Buffer.concat(parts)
+}
+
+const base = noise(4096, 7)
+
+test('the addon serves where it was built, and says so', () => {
+  expect(deltaBackend().kind).toBe(process.env['DWCP_NATIVE'] === 'off' ? 'js' : 'native')
+})
+
+describe.each([
+  ['the backend of this host', deltaMatch, deltaApply],
+  [
+    'the JavaScript twin',
+    async (target: Uint8Array, from: Uint8Array, { position = 0 } = {}) => matchStreams(target, from, position),
+    async (streams: DeltaStreams, from: Uint8Array, { lengthBytes, position = 0 }: { lengthBytes: number; position?: number }) =>
+      applyStreams(streams, from, position, lengthBytes),
+  ],
+] as const)('%s', (_, match, apply) => {
+  test('gives back any target, wherever it is said to lie', async () => {
+    await fc.assert(
+      fc.asyncProperty(edits, fc.integer({ min: -5_000, max: 10_000 }), async (list, position) => {
+        const target = edited(base, list)
+        const streams = await match(target, base, { position })
+        expect(Buffer.from(await apply(streams, base, { lengthBytes: target.length, position })).equals(target)).toBe(true)
+      }),
+      { numRuns: 300 },
+    )
+  })
+
+  test('describes moved content by copies', async () => {
+    const target = Buffer.concat([base.subarray(2000), noise(50, 3), base.subarray(0, 2000)])
+    const { literals, copyLengths, literalLengths } = await match(target, base)
+    expect(literals.length).toBeLessThanOrEqual(50)
+    expect(copyLengths.length + literalLengths.length).toBeLessThan(12)
+  })
+
+  test('takes an empty target and an empty base', async () => {
+    const empty = new Uint8Array()
+    expect(await apply(await match(empty, base), base, { lengthBytes: 0 })).toEqual(empty)
+    expect(await apply(await match(base, empty), empty, { lengthBytes: base.length })).toEqual(base)
+  })
+})
+
+test('addresses that all changed by the same amount are patched, each by that amount', async () => {
+  const older = noise(40_000, 9)
+  const newer = older.slice()
+  const words = new DataView(newer.buffer)
+  for (let at = 100; at < 39_000; at += 500) words.setInt32(at, words.getInt32(at, true) + 0x1234, true)
+  const streams = await deltaMatch(newer, older)
+  if (deltaBackend().kind === 'js') return expect(streams.patchGaps).toHaveLength(0)
+  expect(streams.literals).toHaveLength(0)
+  const amount = [...zigzagVarint(0x1234)]
+  expect([...streams.patchValues]).toEqual(Array.from({ length: 78 }, () => amount).flat())
+})
+
+function zigzagVarint(value: number): number[] {
+  const bytes: number[] = []
+  let rest = 2 * value
+  for (; rest >= 128; rest >>= 7) bytes.push((rest & 127) | 128)
+  return [...bytes, rest]
+}
+
+test('both decoders give the same bytes, or both refuse, whatever was done to the streams', async () => {
+  const target = edited(base, [
+    { kind: 'copy', from: 10, length: 900 },
+    { kind: 'patch', at: 77, add: 300 },
+    { kind: 'new', bytes: noise(60, 5) },
+    { kind: 'copy', from: 3000, length: 800 },
+    { kind: 'patch', at: 795, add: -9 },
+  ])
+  const streams = await deltaMatch(target, base)
+  const outcome = async (work: () => Promise<Uint8Array> | Uint8Array): Promise<string> => {
+    try {
+      return Buffer.from(await work()).toString('hex')
+    } catch (error) {
+      if (!isDwcpError(error)) throw error
+      return error.code
+    }
+  }
+  let refused = 0
+  await fc.assert(
+    fc.asyncProperty(
+      fc.constantFrom(...STREAM_NAMES),
+      fc.array(fc.record({ at: fc.nat(), value: fc.nat(255) }), { maxLength: 3 }),
+      fc.integer({ min: -3, max: 3 }),
+      async (name, changes, longer) => {
+        const stream = Uint8Array.from({ length: Math.max(0, streams[name].length + longer) }, (_one, at) => streams[name][at] ?? 0)
+        for (const { at, value } of changes) if (stream.length > 0) stream[at % stream.length] = value
+        const mutated = { ...streams, [name]: stream }
+        const options = { lengthBytes: target.length }
+        const one = await outcome(() => deltaApply(mutated, base, options))
+        expect(await outcome(() => applyStreams(mutated, base, 0, target.length))).toBe(one)
+        if (one.startsWith('ERR')) refused += 1
+      },
+    ),
+    { numRuns: 2_000 },
+  )
+  expect(refused).toBeGreaterThan(0)
+})
+
+test('streams survive being joined and split', async () => {
+  const streams = await deltaMatch(noise(3_000, 4), base)
+  expect(splitStreams(joinStreams(streams))).toEqual(streams)
+})
+
+test('refuses what cannot be', async () => {
+  const streams = await deltaMatch(base, base)
+  await expect(deltaApply(streams, base, { lengthBytes: -1 })).rejects.toThrow(RangeError)
+  await expect(deltaMatch(base, base, { position: 0.5 })).rejects.toThrow(RangeError)
+  await expect(deltaApply(streams, base.subarray(1), { lengthBytes: base.length })).rejects.toMatchObject({ code: 'ERR_NATIVE_CORRUPT' })
+})

@@ -1,0 +1,87 @@
+import { addonWith, loadAddon } from './addon.js'
+import type { Backend } from './backend.js'
+import { applyStreams } from './delta-apply.js'
+import { matchStreams } from './delta-match.js'
+import { type DeltaStreams, joinStreams, splitStreams } from './delta-streams.js'
+import { settle } from './settle.js'
+
+export type { Backend } from './backend.js'
+export type { DeltaStreams } from './delta-streams.js'
+export type { NativeErrorCode } from './errors.js'
+
+/**
+ * Where the target lies in the base, and how hard to look.
+ *
+ * @public
+ */
+export interface DeltaMatchOptions {
+  /** Where the target's first byte would lie in the base if nothing had moved; may be negative or past its end. @defaultValue 0 */
+  readonly position?: number
+  /** `fast` takes longer steps where nothing matches. @defaultValue 'thorough' */
+  readonly effort?: 'fast' | 'thorough'
+}
+
+/**
+ * Who matches here, and why.
+ * @public
+ */
+export function deltaBackend(): Backend {
+  const found = loadAddon()
+  return 'problem' in found ? addonWith('zstd').backend : { kind: 'native', reason: 'matching and patching on the thread pool' }
+}
+
+/**
+ * Describes `target` by what `base` has: literals, copies from anywhere in it, and patches to copies that are almost right, as
+ * differences of little-endian 32-bit numbers (after bsdiff, Percival 2003, whose differences are bytes). Six streams, each to be
+ * compressed by itself. An index of the base costs up to 128 MiB while it runs. Bytes are borrowed, unchanged and not transferred,
+ * until the promise settles. Without the addon it runs on the calling thread, and copies are exact.
+ *
+ * @throws `ERR_NATIVE_OUT_OF_MEMORY`.
+ * @example
+ * ```ts
+ * import { deltaApply, deltaMatch } from '@dwcp/native-rdma/delta'
+ * const [older, newer] = ['one day in spring it rained', 'one day in May it rained'].map((text) => new TextEncoder().encode(text))
+ * if (older === undefined || newer === undefined) throw new Error('two texts')
+ * const streams = await deltaMatch(newer, older)
+ * console.log(await deltaApply(streams, older, { lengthBytes: newer.length }))
+ * ```
+ * @public
+ */
+export async function deltaMatch(target: Uint8Array, base: Uint8Array, options: DeltaMatchOptions = {}): Promise<DeltaStreams> {
+  const { position = 0, effort = 'thorough' } = options
+  requireBytes('target', target)
+  requireBytes('base', base)
+  requirePosition(position)
+  const found = loadAddon()
+  if ('problem' in found) return matchStreams(target, base, position)
+  return splitStreams(await settle('a delta', target.length, found.addon.match(target, base, position, effort === 'fast' ? 0 : 1)))
+}
+
+/**
+ * The inverse of {@link deltaMatch}: exactly `lengthBytes`, which are allocated at once. Trusts nothing in `streams`; a wrong base
+ * gives wrong bytes or an error: verify a digest.
+ *
+ * @throws `ERR_NATIVE_CORRUPT`; `ERR_NATIVE_OUT_OF_MEMORY`.
+ * @public
+ */
+export async function deltaApply(
+  streams: DeltaStreams,
+  base: Uint8Array,
+  options: { readonly lengthBytes: number; readonly position?: number },
+): Promise<Uint8Array> {
+  const { lengthBytes, position = 0 } = options
+  requireBytes('base', base)
+  requirePosition(position)
+  if (!Number.isSafeInteger(lengthBytes) || lengthBytes < 0) throw new RangeError(`lengthBytes is ${lengthBytes}: it must be 0 or more`)
+  const found = loadAddon()
+  if ('problem' in found) return applyStreams(streams, base, position, lengthBytes)
+  return settle('a delta', lengthBytes, found.addon.apply(joinStreams(streams), base, position, lengthBytes))
+}
+
+function requireBytes(name: string, value: unknown): void {
+  if (!(value instanceof Uint8Array)) throw new TypeError(`${name} must be a Uint8Array`)
+}
+
+function requirePosition(position: number): void {
+  if (!Number.isSafeInteger(position)) throw new RangeError(`position is ${position}: it must be a safe integer`)
+}

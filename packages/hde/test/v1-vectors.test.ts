@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { zstdDecompress } from '@dwcp/native-rdma/codec'
 import { afterAll, describe, expect, test, vi } from 'vitest'
+import type * as Hde from '../src/index.ts'
 import { v1DiskBaselineId, v1MemoryBaselineId } from '../src/index.ts'
 
 /** Bytes that a running v1 node made. */
@@ -18,7 +19,7 @@ const objects = [
 afterAll(() => void vi.unstubAllEnvs())
 
 /** The functions from modules loaded anew, on the addon or on the JavaScript twins. */
-async function v1On(native: string): Promise<typeof import('../src/index.ts')> {
+async function v1On(native: string): Promise<typeof Hde> {
   vi.resetModules()
   vi.stubEnv('DWCP_NATIVE', native)
   return import('../src/index.ts')

@@ -1,7 +1,9 @@
 const MAGIC = 0xfd2fb528
-/** One segment, a content size of eight bytes, no checksum, no dictionary. */
-const DESCRIPTOR = 0xe0
-const FRAME_HEADER_BYTES = 13
+/** A window, a content size of eight bytes, no checksum, no dictionary. */
+const DESCRIPTOR = 0xc0
+/** 128 KiB. A frame of one segment has none: decoders that stream would need the whole content as their window. */
+const WINDOW = 0x38
+const FRAME_HEADER_BYTES = 14
 const BLOCK_HEADER_BYTES = 3
 const BLOCK_BYTES = 128 * 1024
 
@@ -12,7 +14,8 @@ export function storedFrame(content: Uint8Array): Uint8Array {
   const view = new DataView(frame.buffer)
   view.setUint32(0, MAGIC, true)
   view.setUint8(4, DESCRIPTOR)
-  view.setBigUint64(5, BigInt(content.length), true)
+  view.setUint8(5, WINDOW)
+  view.setBigUint64(6, BigInt(content.length), true)
   let at = FRAME_HEADER_BYTES
   for (let block = 0; block < blocks; block += 1) {
     const bytes = content.subarray(block * BLOCK_BYTES, (block + 1) * BLOCK_BYTES)

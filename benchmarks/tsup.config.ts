@@ -2,7 +2,7 @@ import { defineConfig } from 'tsup'
 
 /** Not bundled: the suites start each other's files as processes, so dist mirrors the folders. */
 export default defineConfig({
-  entry: ['{harness,suites,wanlab}/**/*.ts', '!**/*.test.ts'],
+  entry: ['{corpora,harness,suites,wanlab}/**/*.ts', '!**/*.test.ts'],
   outDir: 'dist',
   format: ['esm'],
   bundle: false,

@@ -4,7 +4,7 @@ export default defineConfig({
   ssr: { resolve: { conditions: ['@dwcp/source', 'node', 'import', 'module', 'default'] } },
   test: {
     name: 'benchmarks',
-    include: ['{wanlab,harness,suites}/**/*.test.ts'],
+    include: ['{corpora,wanlab,harness,suites}/**/*.test.ts'],
     globalSetup: ['./vitest.build.ts'],
     testTimeout: 30_000,
   },

@@ -21,6 +21,13 @@ const PACKAGES = [
   { name: 'iproute2', for: LABS, present: () => onPath('ip'), without: 'the WAN lab' },
   { name: 'iperf3', for: ['bench'], present: () => onPath('iperf3'), without: 'the comparison with iperf3' },
   { name: 'zstd', for: ['bench'], present: () => onPath('zstd'), without: 'the comparison with zstd --patch-from' },
+  ...['lz4', 'xdelta3', 'bsdiff', 'rsync', 'restic', 'casync'].map((name) => ({
+    name,
+    for: ['bench'],
+    present: () => onPath(name),
+    without: `the comparison with ${name}`,
+  })),
+  { name: 'borgbackup', for: ['bench'], present: () => onPath('borg'), without: 'the comparison with borg' },
 ]
 
 /**

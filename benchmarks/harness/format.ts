@@ -1,5 +1,5 @@
+import { cells } from './cells.js'
 import type { Machine } from './machine.js'
-import { keepsLimit, type Row } from './rows.js'
 import type { SuiteResult } from './run-suite.js'
 
 /** A table for the terminal: a line for each figure of ours, a column for each peer. */
@@ -45,43 +45,6 @@ export function machineSentence(machine: Machine): string {
       ...tools,
     ].join('; ') + '.'
   )
-}
-
-function cells(rows: readonly Row[]): string[][] {
-  const peers = [...new Set(rows.flatMap(({ peer }) => peer ?? []))]
-  const lines = new Map<string, Row[]>()
-  for (const row of rows) {
-    const key = JSON.stringify([row.case, row.metric])
-    lines.set(key, [...(lines.get(key) ?? []), row])
-  }
-  const table = [...lines.values()].map((line) => [
-    ...line.slice(0, 1).flatMap((row) => [row.case, `${row.metric}, ${row.unit}`, figure(row.value, row.min, row.max), String(row.runs)]),
-    ...peers.map((peer) =>
-      line
-        .filter((row) => row.peer === peer)
-        .map(beside)
-        .join(),
-    ),
-  ])
-  return [['case', 'metric', 'ours', 'runs', ...peers.map((peer) => `${peer}: its, ratio`)], ...table]
-}
-
-function beside({ peerValue, peerMin, peerMax, ratio, limit, ...row }: Row): string {
-  if (peerValue === undefined || ratio === undefined) return ''
-  const bound = limit === undefined ? '' : `, limit ${limit}${keepsLimit({ ...row, ratio, limit }) ? '' : ' BROKEN'}`
-  return `${figure(peerValue, peerMin, peerMax)}; ${ratio.toPrecision(3)}×${bound}`
-}
-
-function figure(value: number, min: number | undefined, max: number | undefined): string {
-  const shown = short(value)
-  return min === undefined || max === undefined || (short(min) === shown && short(max) === shown)
-    ? shown
-    : `${shown} (${short(min)}-${short(max)})`
-}
-
-function short(value: number): string {
-  if (Number.isInteger(value)) return String(value)
-  return Math.abs(value) >= 1000 ? value.toFixed(0) : String(Number(value.toPrecision(3)))
 }
 
 function describeData({ kind, bytes, entropyBitsPerByte, seed }: SuiteResult['data'][string]): string {

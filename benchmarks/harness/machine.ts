@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process'
-import { readFile } from 'node:fs/promises'
+import { access, constants, readFile } from 'node:fs/promises'
 import { arch, cpus, loadavg, release, totalmem } from 'node:os'
+import { delimiter, join } from 'node:path'
 import { promisify } from 'node:util'
 import { codecBackend, loadHash, socketBackend } from '@dwcp/native-rdma'
 
@@ -41,14 +42,33 @@ export async function describeMachine(tools: readonly string[]): Promise<Machine
   }
 }
 
-/** First line that the program prints about its version; undefined where it is not installed. */
+/** First line that the program prints about its version, or the package's where it prints none; undefined where it is not installed. */
 export async function toolVersion(tool: string): Promise<string | undefined> {
+  if (!(await isInstalled(tool))) return undefined
   try {
     const { stdout, stderr } = await promisify(execFile)(tool, ['--version'])
     return (stdout || stderr).trim().split('\n')[0]
   } catch {
-    return undefined
+    return packageVersion(tool)
   }
+}
+
+export async function isInstalled(program: string): Promise<boolean> {
+  const folders = (process.env['PATH'] ?? '').split(delimiter).filter((folder) => folder !== '')
+  const found = await Promise.all(folders.map((folder) => executable(join(folder, program))))
+  return found.includes(true)
+}
+
+function executable(path: string): Promise<boolean> {
+  return access(path, constants.X_OK).then(
+    () => true,
+    () => false,
+  )
+}
+
+async function packageVersion(tool: string): Promise<string> {
+  const shown = await promisify(execFile)('dpkg-query', ['--showformat', '${Package} ${Version}', '--show', tool]).catch(() => undefined)
+  return shown?.stdout ?? `${tool}, version unknown`
 }
 
 async function systemName(): Promise<string> {

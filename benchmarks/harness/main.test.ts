@@ -12,11 +12,14 @@ const bench = (...args: string[]): Promise<{ stdout: string; stderr: string }> =
 
 test('the suites are listed with their purpose', async () => {
   const { stdout } = await bench('--list')
-  for (const name of ['encoding', 'transport', 'migration']) expect(stdout).toMatch(new RegExp(`^${name} +[A-Z].+\\.$`, 'm'))
+  for (const name of ['delta', 'encoding', 'transport', 'migration']) expect(stdout).toMatch(new RegExp(`^${name} +[A-Z].+\\.$`, 'm'))
 })
 
 test('an unknown suite and a wrong number are refused', async () => {
-  await expect(bench('speed')).rejects.toMatchObject({ code: 1, stderr: expect.stringContaining('no suite speed; there are: encoding') })
+  await expect(bench('speed')).rejects.toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('no suite speed; there are: delta, encoding'),
+  })
   await expect(bench('encoding', '--runs', '0')).rejects.toMatchObject({ code: 1, stderr: expect.stringContaining('--runs is 0') })
 })
 

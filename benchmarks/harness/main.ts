@@ -10,6 +10,7 @@ import type { Suite } from './suite.js'
 
 /** Loaded when asked for: one suite must not need what only another one imports. */
 const SUITES: Readonly<Record<string, () => Promise<{ readonly suite: Suite }>>> = {
+  delta: () => import('../suites/delta.js'),
   encoding: () => import('../suites/encoding.js'),
   transport: () => import('../suites/transport.js'),
   migration: () => import('../suites/migration.js'),

@@ -1,21 +1,25 @@
 import { type Spread, spreadOf } from './statistics.js'
 import type { Case, Contender, Measurement, Metric } from './suite.js'
 
-/** One comparison; without `peer`, a figure of ours that nothing stands beside. `ratio` is value / peerValue. */
+/**
+ * One comparison; without `peer…`, a figure of ours that nothing stands beside; without `value`, a peer's in a case that we have
+ * nothing for yet. `ratio` is value / peerValue.
+ */
 export interface Row {
   readonly suite: string
   readonly case: string
   readonly metric: string
   readonly unit: string
   readonly better: 'lower' | 'higher'
-  readonly value: number
-  readonly min: number
-  readonly max: number
-  readonly runs: number
+  readonly value?: number
+  readonly min?: number
+  readonly max?: number
+  readonly runs?: number
   readonly peer?: string
   readonly peerValue?: number
   readonly peerMin?: number
   readonly peerMax?: number
+  readonly peerRuns?: number
   readonly ratio?: number
   /** What `ratio` may be at most, or, where higher is better, at least. */
   readonly limit?: number
@@ -27,41 +31,38 @@ export interface Measured {
   readonly measurements: readonly Measurement[]
 }
 
-/** The rows of one case: each of ours beside each peer, metric by metric. */
+/** The rows of one case, metric by metric: each of ours beside each peer; the peers alone where there is none of ours. */
 export function rowsOf(suite: string, subject: Pick<Case, 'name' | 'metrics'>, measured: readonly Measured[]): Row[] {
   const ours = measured.filter(({ contender }) => contender.ours)
   const peers = measured.filter(({ contender }) => !contender.ours)
   const rows: Row[] = []
   for (const metric of subject.metrics) {
+    const { name, quantile, unit, better } = metric
+    const base = { suite, case: subject.name, metric: quantile === undefined ? name : `${name} p${quantile * 100}`, unit, better }
+    if (ours.length === 0) rows.push(...peers.flatMap((peer) => besidePeer(base, undefined, peer, metric)))
     for (const own of ours) {
       const spread = spreadIn(own, metric)
       if (spread === undefined) continue
-      const base = {
-        suite,
-        case: ours.length > 1 ? `${subject.name}, ${own.contender.name}` : subject.name,
-        metric: metric.quantile === undefined ? metric.name : `${metric.name} p${metric.quantile * 100}`,
-        unit: metric.unit,
-        better: metric.better,
-        ...spread,
-      }
-      const beside = peers.flatMap((peer) => besidePeer(base, own.contender.name, peer, metric))
-      rows.push(...(beside.length > 0 ? beside : [base]))
+      const row: Row = { ...base, case: ours.length > 1 ? `${subject.name}, ${own.contender.name}` : subject.name, ...spread }
+      const beside = peers.flatMap((peer) => besidePeer(row, own.contender.name, peer, metric))
+      rows.push(...(beside.length > 0 ? beside : [row]))
     }
   }
   return rows
 }
 
-function besidePeer(base: Row, own: string, peer: Measured, metric: Metric): Row[] {
+function besidePeer(base: Row, own: string | undefined, peer: Measured, metric: Metric): Row[] {
   const spread = spreadIn(peer, metric)
   if (spread === undefined) return []
-  const limit = metric.limits?.[own]?.[peer.contender.name]
+  const limit = own === undefined ? undefined : metric.limits?.[own]?.[peer.contender.name]
   const row: Row = {
     ...base,
     peer: peer.contender.name,
     peerValue: spread.value,
     peerMin: spread.min,
     peerMax: spread.max,
-    ratio: base.value / spread.value,
+    peerRuns: spread.runs,
+    ...(base.value === undefined ? {} : { ratio: base.value / spread.value }),
   }
   return [limit === undefined ? row : { ...row, limit }]
 }

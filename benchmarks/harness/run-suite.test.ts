@@ -65,6 +65,7 @@ test('a row holds the medians, the spread and the ratio of ours to the peer', as
       peerValue: 4,
       peerMin: 3,
       peerMax: 5,
+      peerRuns: 3,
       ratio: 0.5,
     },
   ])

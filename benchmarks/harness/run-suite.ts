@@ -12,7 +12,7 @@ export interface SuiteResult {
   readonly short: boolean
   readonly machine: Machine
   readonly data: Readonly<Record<string, DataNote>>
-  /** What this run went without. */
+  /** What this run went without, and what its figures include. */
   readonly notes: readonly string[]
   readonly rows: readonly Row[]
 }
@@ -29,6 +29,7 @@ export interface RunOptions {
 }
 
 const RUN_TIMEOUT_MS = 180_000
+const SLOW_RUN_TIMEOUT_MS = 1_800_000
 
 /** Runs every case of the suite, the contenders of each in turn (A B A B …), so that what changes on the machine meets all of them. */
 export async function runSuite(suite: Suite, options: RunOptions): Promise<SuiteResult> {
@@ -70,8 +71,12 @@ async function interleave(subject: Case, contenders: readonly Contender[], optio
   const measured = contenders.map((contender): { contender: Contender; measurements: Measurement[] } => ({ contender, measurements: [] }))
   for (let round = -warmups; round < runs; round++) {
     for (const { contender, measurements } of measured) {
-      options.onProgress(`${subject.name}: ${contender.name}, ${round < 0 ? 'warm-up' : `run ${round + 1} of ${runs}`}`)
-      const measurement = await attempt(subject, contender, options.runTimeoutMs ?? RUN_TIMEOUT_MS)
+      if (contender.slow === true && round !== 0) continue
+      options.onProgress(
+        `${subject.name}: ${contender.name}, ${round < 0 ? 'warm-up' : `run ${round + 1} of ${contender.slow === true ? 1 : runs}`}`,
+      )
+      const timeoutMs = options.runTimeoutMs ?? (contender.slow === true ? SLOW_RUN_TIMEOUT_MS : RUN_TIMEOUT_MS)
+      const measurement = await attempt(subject, contender, timeoutMs)
       if (round >= 0) measurements.push(measurement)
     }
   }

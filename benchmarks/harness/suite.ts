@@ -28,6 +28,8 @@ export interface Contender {
   readonly name: string
   /** false: a peer that ours is compared with. */
   readonly ours: boolean
+  /** Takes minutes: runs once, with no warm-up, and has half an hour for it. */
+  readonly slow?: true
   /** One run, its result checked. */
   run(): Promise<Measurement>
 }
@@ -51,7 +53,7 @@ export interface Case {
 export interface SuiteContext {
   /** Small data and one run: shows that everything works and is correct; its times mean nothing. */
   readonly short: boolean
-  /** Tells the reader what this run goes without. */
+  /** Tells the reader what this run goes without, or what its figures include. */
   note(text: string): void
 }
 

@@ -1,8 +1,7 @@
-import { execFile } from 'node:child_process'
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
+import { memoryFolder } from '../../harness/memory-folder.js'
+import { runProgram } from '../../harness/program.js'
 import type { Contender } from '../../harness/suite.js'
 
 /** The files that the zstd command works on, in memory (/dev/shm) where there is one. */
@@ -14,7 +13,7 @@ export interface ZstdFiles extends AsyncDisposable {
 }
 
 export async function zstdFiles(memory: Uint8Array, before?: Uint8Array): Promise<ZstdFiles> {
-  const folder = await mkdtemp(join(await sharedMemory(), 'dwcp-zstd-'))
+  const folder = await mkdtemp(join(await memoryFolder(), 'dwcp-zstd-'))
   const files = {
     memory: join(folder, 'memory'),
     before: before && join(folder, 'before'),
@@ -42,17 +41,6 @@ export function zstdContender(level: number, files: ZstdFiles): Contender {
   return { name: `zstd -${level}`, ours: false, run }
 }
 
-/** CPU time of one zstd process in seconds; bash's `time` is the only way to it from Node. */
 async function timed(args: readonly string[]): Promise<number> {
-  const { stderr } = await promisify(execFile)('bash', ['-c', 'TIMEFORMAT="%U %S"; time zstd "$@"', 'bash', ...args])
-  const [user = Number.NaN, system = Number.NaN] = (stderr.trim().split('\n').at(-1) ?? '').split(' ').map(Number)
-  if (!Number.isFinite(user + system)) throw new Error(`zstd printed no times but: ${stderr}`)
-  return user + system
-}
-
-async function sharedMemory(): Promise<string> {
-  return stat('/dev/shm').then(
-    (found) => (found.isDirectory() ? '/dev/shm' : tmpdir()),
-    () => tmpdir(),
-  )
+  return (await runProgram('zstd', args)).cpuSeconds
 }

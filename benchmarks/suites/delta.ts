@@ -1,0 +1,93 @@
+import { CorpusAbsent } from '../corpora/corpora-folder.js'
+import { type BuiltPair, PAIRS, type Pair } from '../corpora/pairs.js'
+import { entropyBitsPerByte } from '../harness/data.js'
+import { isInstalled } from '../harness/machine.js'
+import type { Case, Contender, OpenCase, Suite, SuiteContext } from '../harness/suite.js'
+import { METRICS } from './delta/metrics.js'
+import { oursFor } from './delta/ours.js'
+import { PATCH_PROGRAMS, patchContender } from './delta/patch-programs.js'
+import { REPOSITORY_PROGRAMS, repositoryContender } from './delta/repositories.js'
+import { rsyncContender } from './delta/rsync.js'
+import { type WorkingFiles, workingFiles } from './delta/working-files.js'
+import { xbzrleContender } from './delta/xbzrle-contender.js'
+
+const SHORT_PAIRS = ['vite']
+/** What a reader must know to be fair to each. */
+const CONDITIONS = [
+  'each peer is a whole process: its start, reading both files and writing the result, in memory, are in its time',
+  'ours works inside the benchmark on memory that is read already, and what the other side has is known to both ends before, as in a migration',
+  'files (releases, state, incompressible) have no figures of ours: this run had nothing of ours that takes files',
+  'bytes of rsync are those of both directions; its time is that of both ends together',
+  'restic and borg are given the earlier version first and counted by what their repositories grow (borg without its local index); restic opens its repository by scrypt, about 0.4 s, and cuts by a polynomial of its own making, so that its bytes differ a little from run to run',
+  'lz4 knows nothing of the earlier version',
+  "XBZRLE is our implementation of QEMU's documented format, with a cache that holds all of the earlier memory; its time is not QEMU's and not given",
+  'zstd -19 and bsdiff run once, and not on memories',
+]
+const ENTROPY_SAMPLE_BYTES = 32 * 2 ** 20
+
+export const suite: Suite = {
+  name: 'delta',
+  purpose: 'Bytes of a version given an earlier one, and MB of it per CPU second: ours beside the programs that people use.',
+  tools: ['zstd', 'xdelta3', 'bsdiff', 'lz4', 'rsync', 'restic', 'borg', 'casync'],
+  async cases(context) {
+    for (const condition of CONDITIONS) context.note(condition)
+    const cases: Case[] = []
+    for (const pair of PAIRS.filter(({ name }) => !context.short || SHORT_PAIRS.includes(name))) {
+      const built = await buildOrNote(pair, context)
+      if (built !== undefined) cases.push(deltaCase(pair, built))
+    }
+    return cases
+  },
+}
+
+async function buildOrNote(pair: Pair, context: SuiteContext): Promise<BuiltPair | undefined> {
+  try {
+    return await pair.build()
+  } catch (cause) {
+    if (!(cause instanceof CorpusAbsent)) throw cause
+    context.note(`ABSENT, so that nothing is measured on it: ${pair.name}: ${cause.message}`)
+    return undefined
+  }
+}
+
+function deltaCase(pair: Pair, built: BuiltPair): Case {
+  return {
+    name: pair.name,
+    metrics: METRICS,
+    // Whole processes on files in memory: a first run is like the others.
+    warmups: 0,
+    async open(context): Promise<OpenCase> {
+      const files = await workingFiles(built)
+      try {
+        const contenders = [...(await oursFor(pair, files)), ...(await peersFor(pair, files, context))]
+        const sample = await files.head(ENTROPY_SAMPLE_BYTES)
+        const data = { kind: built.kind, bytes: files.afterBytes, entropyBitsPerByte: entropyBitsPerByte(sample) }
+        return { data, contenders, [Symbol.asyncDispose]: () => files[Symbol.asyncDispose]() }
+      } catch (cause) {
+        await files[Symbol.asyncDispose]()
+        throw cause
+      }
+    },
+  }
+}
+
+async function peersFor(pair: Pair, files: WorkingFiles, context: SuiteContext): Promise<readonly Contender[]> {
+  const installed = async (program: string): Promise<boolean> => {
+    const found = await isInstalled(program)
+    if (!found) context.note(`without ${program}: it is not installed`)
+    return found
+  }
+  const { before } = files
+  const peers: Contender[] = []
+  for (const patcher of PATCH_PROGRAMS) {
+    if (context.short ? patcher.short !== true : patcher.slow === true && pair.content === 'memory') continue
+    if (await installed(patcher.program)) peers.push(patchContender(patcher, files))
+  }
+  if (before === undefined) return peers
+  if (await installed('rsync')) peers.push(rsyncContender(files))
+  if (context.short) return peers
+  for (const repository of REPOSITORY_PROGRAMS)
+    if (await installed(repository.program)) peers.push(await repositoryContender(repository, files))
+  if (pair.content === 'memory') peers.push(xbzrleContender(files, before))
+  return peers
+}

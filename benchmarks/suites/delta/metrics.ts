@@ -1,0 +1,13 @@
+import type { Measurement, Metric } from '../../harness/suite.js'
+
+export const METRICS: readonly Metric[] = [
+  { name: 'bytes', unit: 'B', better: 'lower', exact: true },
+  { name: 'encode', unit: 'MB/CPU-s', better: 'higher', exact: false },
+  { name: 'decode', unit: 'MB/CPU-s', better: 'higher', exact: false },
+]
+
+/** Speeds are of the bytes that the other side has in the end: `afterBytes` by the CPU time of all threads and children. */
+export function measurement(bytes: number, afterBytes: number, encodeSeconds: number, decodeSeconds?: number): Measurement {
+  const speed = (seconds: number): number => afterBytes / 1e6 / seconds
+  return { bytes, encode: speed(encodeSeconds), ...(decodeSeconds === undefined ? {} : { decode: speed(decodeSeconds) }) }
+}

@@ -1,0 +1,88 @@
+import { rm, stat } from 'node:fs/promises'
+import { runProgram } from '../../harness/program.js'
+import type { Contender } from '../../harness/suite.js'
+import { measurement } from './metrics.js'
+import type { WorkingFiles } from './working-files.js'
+
+/** A program that turns two files into a patch, and one of them and the patch into the other. */
+export interface PatchProgram {
+  readonly name: string
+  /** Which must be on PATH. */
+  readonly program: string
+  /** About 1 MB/s or less: only in the full form, once, and not on the memory of a guest. */
+  readonly slow?: true
+  readonly short?: true
+  encode(files: WorkingFiles): Command
+  decode(files: WorkingFiles): Command
+}
+
+type Command = readonly [program: string, ...args: string[]]
+
+/** One thread: with several, its patches come out up to 4.5 times larger. */
+function zstd(level: number, marks: Pick<PatchProgram, 'slow' | 'short'> = {}): PatchProgram {
+  const from = ({ before }: WorkingFiles): string[] => (before === undefined ? [] : [`--patch-from=${before}`])
+  return {
+    name: `zstd -${level}`,
+    program: 'zstd',
+    ...marks,
+    encode: (files) => ['zstd', '-qf', `-${level}`, '--single-thread', '--long=31', ...from(files), files.after, '-o', files.packed],
+    decode: (files) => ['zstd', '-qdf', '--long=31', '--memory=2048MB', ...from(files), files.packed, '-o', files.unpacked],
+  }
+}
+
+/** Its own choice: of a longer source it sees only so much at a time, and of a shorter one no window need be larger. */
+const XDELTA3_WINDOW_BYTES = 64 * 2 ** 20
+
+function xdelta3(name: string, level: readonly string[], marks: Pick<PatchProgram, 'short'> = {}): PatchProgram {
+  const from = ({ before, beforeBytes }: WorkingFiles): string[] =>
+    before === undefined ? [] : ['-B', String(Math.max(XDELTA3_WINDOW_BYTES, beforeBytes)), '-s', before]
+  return {
+    name,
+    program: 'xdelta3',
+    ...marks,
+    encode: (files) => ['xdelta3', '-e', '-f', ...level, ...from(files), files.after, files.packed],
+    decode: (files) => ['xdelta3', '-d', '-f', ...from(files), files.packed, files.unpacked],
+  }
+}
+
+const bsdiff: PatchProgram = {
+  name: 'bsdiff',
+  program: 'bsdiff',
+  slow: true,
+  encode: ({ before, after, packed }) => ['bsdiff', before ?? '/dev/null', after, packed],
+  decode: ({ before, unpacked, packed }) => ['bspatch', before ?? '/dev/null', unpacked, packed],
+}
+
+/** Knows nothing of the earlier version: what sending the new one by a fast codec costs. */
+const lz4: PatchProgram = {
+  name: 'lz4',
+  program: 'lz4',
+  short: true,
+  encode: ({ after, packed }) => ['lz4', '-qf', after, packed],
+  decode: ({ packed, unpacked }) => ['lz4', '-qdf', packed, unpacked],
+}
+
+export const PATCH_PROGRAMS: readonly PatchProgram[] = [
+  zstd(1),
+  zstd(3, { short: true }),
+  zstd(19, { slow: true }),
+  xdelta3('xdelta3', [], { short: true }),
+  xdelta3('xdelta3 -9', ['-9']),
+  bsdiff,
+  lz4,
+]
+
+export function patchContender(patcher: PatchProgram, files: WorkingFiles): Contender {
+  const run: Contender['run'] = async () => {
+    // Nothing may be left of the run before: what is verified must be new.
+    await Promise.all([files.packed, files.unpacked].map((path) => rm(path, { force: true })))
+    const [encoder, ...encodeArgs] = patcher.encode(files)
+    const encoded = await runProgram(encoder, encodeArgs)
+    const [decoder, ...decodeArgs] = patcher.decode(files)
+    const decoded = await runProgram(decoder, decodeArgs)
+    await files.verify()
+    const { size } = await stat(files.packed)
+    return measurement(size, files.afterBytes, encoded.cpuSeconds, decoded.cpuSeconds)
+  }
+  return { name: patcher.name, ours: false, ...(patcher.slow === undefined ? {} : { slow: patcher.slow }), run }
+}

@@ -101,11 +101,11 @@ export async function encodeV1Packet(object: Uint8Array, options: V1EncodeOption
  * @public
  */
 export async function decodeV1Packet(packet: Uint8Array, options: V1DecodeOptions = {}): Promise<V1Object> {
-  const { baseline, lengthBytes, signal } = options
+  const { baseline, lengthBytes, objectBytes: limitBytes = DEFAULT_OBJECT_BYTES, signal } = options
   requireBytes('packet', packet)
-  requireLimit('objectBytes', options.objectBytes ?? DEFAULT_OBJECT_BYTES)
+  requireLimit('objectBytes', limitBytes)
   if (lengthBytes !== undefined) requireLimit('lengthBytes', lengthBytes)
-  const objectBytes = Math.min(options.objectBytes ?? DEFAULT_OBJECT_BYTES, lengthBytes ?? Number.POSITIVE_INFINITY)
+  const objectBytes = Math.min(limitBytes, lengthBytes ?? limitBytes)
   const breathing = new Breathing(signal)
   const { isDelta, tier } = readHeader(packet)
   const contentBytes = isDelta ? deltaLimitBytes(objectBytes) : objectBytes

@@ -123,6 +123,45 @@ test('the short form runs each contender once and says that it was short', async
   expect(result.rows[0]?.runs).toBe(1)
 })
 
+test('a slow contender runs once, without a warm-up, and its row says so', async () => {
+  const order: string[] = []
+  const suite = suiteOf([seconds], { ours: [{ time: 1 }], peer: [{ time: 2 }] }, order)
+  const [subject] = await suite.cases({ short: false, note: () => undefined })
+  if (subject === undefined) throw new TypeError('no case')
+  const open: Case['open'] = async (context) => {
+    const opened = await subject.open(context)
+    return { ...opened, contenders: opened.contenders.map((contender) => (contender.ours ? contender : { ...contender, slow: true })) }
+  }
+  const { rows } = await run({ ...suite, cases: async () => [{ ...subject, warmups: 1, open }] })
+  expect(order).toEqual(['ours', 'ours', 'peer', 'ours', 'ours', 'closed'])
+  expect(rows).toMatchObject([{ runs: 3, peerRuns: 1 }])
+})
+
+test('peers of a case that we have nothing for stand alone, with no value of ours and no ratio', async () => {
+  const { rows } = await run(suiteOf([bytes], { peer: [{ bytes: 100 }], other: [{ bytes: 90 }] }))
+  expect(rows.map(({ peer, peerValue }) => [peer, peerValue])).toEqual([
+    ['peer', 100],
+    ['other', 90],
+  ])
+  for (const row of rows) for (const key of ['value', 'runs', 'ratio']) expect(row).not.toHaveProperty(key)
+  expect(rows.every(keepsLimit)).toBe(true)
+})
+
+test('with many peers a table has a line for each, ours first, and the ratio of ours to it', async () => {
+  const peers = Object.fromEntries(['a', 'b', 'c', 'd', 'e'].map((name, index) => [name, [{ bytes: 50 * (index + 1) }]]))
+  const table = markdownTable(await run(suiteOf([bytes], { ours: [{ bytes: 25 }], ...peers })))
+  const lines = table.split('\n').filter((line) => line.startsWith('| case |'))
+  expect(lines).toEqual([
+    '| case | by | runs | bytes, B; ours to it |',
+    '| case | **ours** | 3 | 25 |',
+    '| case | a | 3 | 50; 0.500× |',
+    '| case | b | 3 | 100; 0.250× |',
+    '| case | c | 3 | 150; 0.167× |',
+    '| case | d | 3 | 200; 0.125× |',
+    '| case | e | 3 | 250; 0.100× |',
+  ])
+})
+
 test('tables state the data, the machine and the command', async () => {
   const result = await run(suiteOf([bytes], { ours: [{ bytes: 80 }], peer: [{ bytes: 100 }] }))
   expect(terminalTable(result)).toContain('100; 0.800×, limit 0.5 BROKEN')

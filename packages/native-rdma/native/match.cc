@@ -11,10 +11,17 @@ namespace {
 
 // Compared at once where a match may be.
 constexpr size_t kSeedBytes = 16;
-// A shorter match elsewhere costs more to point at than its bytes cost as literals: measured on releases of programs and texts.
-constexpr size_t kMinMovedBytes = 32;
+struct Search {
+  // Between the places of the base that are indexed. 16 still finds every match of 32 bytes; less finds better ones.
+  size_t stride;
+  // A shorter match elsewhere costs more to point at than its bytes cost as literals; the better these are compressed, the longer.
+  size_t min_moved_bytes;
+  // After 2^so many places without a match each step is longer by one.
+  int skip_shift;
+};
+// Measured on releases of programs and texts.
+constexpr std::array<Search, 3> kSearches = {Search{16, 32, 7}, Search{8, 32, 63}, Search{4, 48, 63}};
 constexpr size_t kMaxIndexEntries = 1 << 24;
-constexpr size_t kMinStride = 4;
 // How far a copy goes on over bytes that differ: while, from its best end, no more than this many mismatches outweigh the matches
 // (after bsdiff, Percival 2003). What differs is patched.
 constexpr int64_t kPatience = 24;
@@ -91,9 +98,9 @@ class Stream {
 // Where 16 bytes were last seen in the base, at every `stride` bytes of it.
 class Index {
  public:
-  bool Build(Bytes base) {
+  bool Build(Bytes base, size_t stride) {
     base_ = base;
-    stride_ = std::max(kMinStride, std::bit_ceil(base.length / kMaxIndexEntries + 1));
+    stride_ = std::max(stride, std::bit_ceil(base.length / kMaxIndexEntries + 1));
     const size_t entries = base.length / stride_ + 1;
     bits_ = std::clamp<int>(std::bit_width(entries), 12, 32);
     table_.reset(static_cast<uint8_t*>(std::calloc(size_t{1} << bits_, sizeof(uint32_t))));
@@ -129,7 +136,7 @@ class Index {
   }
 
   Bytes base_;
-  size_t stride_ = kMinStride;
+  size_t stride_ = 1;
   int bits_ = 12;
   std::unique_ptr<uint8_t, Free> table_;
 };
@@ -153,15 +160,15 @@ size_t EqualBytesBefore(const uint8_t* one, const uint8_t* other, size_t most) {
 class Matcher {
  public:
   Matcher(Bytes target, Bytes base, int64_t position, int effort)
-      : target_(target), base_(base), position_(position), skip_shift_(effort == 0 ? 7 : 63) {}
+      : target_(target), base_(base), position_(position), search_(kSearches[std::clamp(effort, 0, 2)]) {}
 
   Outcome Run() {
-    if (!index_.Build(base_)) return Outcome::Failed(Fault::kOutOfMemory, "no memory for the index of the base");
+    if (!index_.Build(base_, search_.stride)) return Outcome::Failed(Fault::kOutOfMemory, "no memory for the index of the base");
     size_t misses = 0;
     for (size_t at = 0; at + kSeedBytes <= target_.length;) {
       const size_t source = SourceOf(at);
       if (source == SIZE_MAX || !Copy(at, source)) {
-        at += 1 + (misses++ >> skip_shift_);
+        at += 1 + (misses++ >> search_.skip_shift);
         continue;
       }
       misses = 0;
@@ -186,7 +193,7 @@ class Matcher {
     size_t forward = EqualBytes(target_.data + at, base_.data + source, Room(at, source));
     size_t backward = EqualBytesBefore(target_.data + at, base_.data + source, std::min(at - done_, source));
     const int64_t shift = static_cast<int64_t>(source) - position_ - static_cast<int64_t>(at);
-    if (forward + backward < kMinMovedBytes && shift != shift_) return false;
+    if (forward + backward < search_.min_moved_bytes && shift != shift_) return false;
     backward += SimilarBefore(at - backward, source - backward);
     // Bounded by the target: each turn takes at least one byte of it.
     for (size_t more = SimilarAfter(at + forward, source + forward); more > 0; more = SimilarAfter(at + forward, source + forward)) {
@@ -270,7 +277,7 @@ class Matcher {
   Bytes target_;
   Bytes base_;
   int64_t position_;
-  int skip_shift_;
+  Search search_;
   Index index_;
   // What the target has been described up to, and the last copy's source less where it would lie unmoved.
   size_t done_ = 0;

@@ -5,7 +5,7 @@
 namespace dwcp {
 
 // Describes `target` by what `base` has: a script of literals, copies and patches, laid out as docs/wire/delta.md says. `position`
-// is where the target's first byte would lie in the base if nothing had moved. `effort` 0 skips ahead where nothing matches.
+// is where the target's first byte would lie in the base if nothing had moved. `effort` is 0 (fast) to 2 (small).
 Outcome Match(Bytes target, Bytes base, int64_t position, int effort);
 
 // The inverse: exactly `length` bytes. Every length and reference of the script is checked.

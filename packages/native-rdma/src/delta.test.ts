@@ -7,7 +7,7 @@ import { matchStreams } from './delta-match.ts'
 import { type DeltaStreams, joinStreams, STREAM_NAMES, splitStreams } from './delta-streams.ts'
 
 /** Deterministic bytes that do not compress. */
-function noise(length: number, seed: number): Uint8Array {
+function noise(length: number, seed: number): Uint8Array<ArrayBuffer> {
   let state = seed | 1
   return Uint8Array.from({ length }, () => {
     state ^= state << 13

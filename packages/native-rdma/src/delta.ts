@@ -17,8 +17,8 @@ export type { NativeErrorCode } from './errors.js'
 export interface DeltaMatchOptions {
   /** Where the target's first byte would lie in the base if nothing had moved; may be negative or past its end. @defaultValue 0 */
   readonly position?: number
-  /** `fast` takes longer steps where nothing matches. @defaultValue 'thorough' */
-  readonly effort?: 'fast' | 'thorough'
+  /** How densely the base is indexed, and whether steps grow longer where nothing matches. @defaultValue 'balanced' */
+  readonly effort?: 'fast' | 'balanced' | 'small'
 }
 
 /**
@@ -48,13 +48,13 @@ export function deltaBackend(): Backend {
  * @public
  */
 export async function deltaMatch(target: Uint8Array, base: Uint8Array, options: DeltaMatchOptions = {}): Promise<DeltaStreams> {
-  const { position = 0, effort = 'thorough' } = options
+  const { position = 0, effort = 'balanced' } = options
   requireBytes('target', target)
   requireBytes('base', base)
   requirePosition(position)
   const found = loadAddon()
   if ('problem' in found) return matchStreams(target, base, position)
-  return splitStreams(await settle('a delta', target.length, found.addon.match(target, base, position, effort === 'fast' ? 0 : 1)))
+  return splitStreams(await settle('a delta', target.length, found.addon.match(target, base, position, EFFORTS[effort])))
 }
 
 /**
@@ -77,6 +77,8 @@ export async function deltaApply(
   if ('problem' in found) return applyStreams(streams, base, position, lengthBytes)
   return settle('a delta', lengthBytes, found.addon.apply(joinStreams(streams), base, position, lengthBytes))
 }
+
+const EFFORTS = { fast: 0, balanced: 1, small: 2 } as const
 
 function requireBytes(name: string, value: unknown): void {
   if (!(value instanceof Uint8Array)) throw new TypeError(`${name} must be a Uint8Array`)

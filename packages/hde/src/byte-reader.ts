@@ -19,6 +19,18 @@ export class ByteReader {
     return this.#offset
   }
 
+  get atEnd(): boolean {
+    return this.#offset === this.#bytes.length
+  }
+
+  /** A view of the next bytes. */
+  take(lengthBytes: number): Uint8Array {
+    this.#need(lengthBytes)
+    const bytes = this.#bytes.subarray(this.#offset, this.#offset + lengthBytes)
+    this.#offset += lengthBytes
+    return bytes
+  }
+
   byte(): number {
     const value = this.#bytes[this.#offset]
     if (value === undefined) throw this.#truncated()

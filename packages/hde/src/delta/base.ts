@@ -1,0 +1,87 @@
+import { type FileHandle, open } from 'node:fs/promises'
+
+/**
+ * Content that can be read anywhere: a base that both sides hold, or an object to be encoded. It must not change while it is in
+ * use: if it does, decoding fails on a digest and never gives wrong bytes.
+ *
+ * @public
+ */
+export interface DeltaBase extends AsyncDisposable {
+  readonly lengthBytes: number
+  /** Exactly `lengthBytes` bytes from `offset`, which lie within the base. */
+  read(offset: number, lengthBytes: number): Promise<Uint8Array>
+}
+
+/**
+ * A base in memory.
+ *
+ * @public
+ */
+export function bytesBase(bytes: Uint8Array): DeltaBase {
+  return {
+    lengthBytes: bytes.length,
+    read: async (offset, lengthBytes) => bytes.subarray(offset, offset + lengthBytes),
+    [Symbol.asyncDispose]: async () => undefined,
+  }
+}
+
+/**
+ * A base on disk, of any size; closed by its disposal.
+ *
+ * @throws what opening the file throws; from `read`, `RangeError` where the file has become shorter.
+ * @public
+ */
+export async function fileBase(path: string): Promise<DeltaBase> {
+  const file = await open(path, 'r')
+  try {
+    const { size } = await file.stat()
+    return {
+      lengthBytes: size,
+      read: (offset, lengthBytes) => readExactly(file, path, offset, lengthBytes),
+      [Symbol.asyncDispose]: () => file.close(),
+    }
+  } catch (error) {
+    await file.close()
+    throw error
+  }
+}
+
+/**
+ * Several bases as one, in the given order, which both sides must share. Disposal disposes all.
+ *
+ * @public
+ */
+export function joinedBase(bases: readonly DeltaBase[]): DeltaBase {
+  const [only, second] = bases
+  if (only !== undefined && second === undefined) return only
+  return {
+    lengthBytes: bases.reduce((sum, { lengthBytes }) => sum + lengthBytes, 0),
+    async read(offset, lengthBytes) {
+      const joined = Buffer.allocUnsafeSlow(lengthBytes)
+      let start = 0
+      for (const base of bases) {
+        const from = Math.max(offset, start)
+        const to = Math.min(offset + lengthBytes, start + base.lengthBytes)
+        if (from < to) joined.set(await base.read(from - start, to - from), from - offset)
+        start += base.lengthBytes
+      }
+      return joined
+    },
+    async [Symbol.asyncDispose]() {
+      for (const base of bases) await base[Symbol.asyncDispose]()
+    },
+  }
+}
+
+/** One read of the system takes at most 2 GiB less a page. */
+const READ_BYTES = 1 << 28
+
+async function readExactly(file: FileHandle, path: string, offset: number, lengthBytes: number): Promise<Uint8Array> {
+  const bytes = Buffer.allocUnsafeSlow(lengthBytes)
+  for (let done = 0; done < lengthBytes; ) {
+    const { bytesRead } = await file.read(bytes, done, Math.min(READ_BYTES, lengthBytes - done), offset + done)
+    if (bytesRead === 0) throw new RangeError(`${path} has become shorter while it was read: ${offset + done} bytes are left`)
+    done += bytesRead
+  }
+  return bytes
+}

@@ -1,0 +1,145 @@
+import { isDwcpError } from '@dwcp/interface'
+import type { DeltaStreams } from '@dwcp/native-rdma/delta'
+import type { ByteReader } from '../byte-reader.js'
+import { ByteWriter } from '../byte-writer.js'
+import { corrupt, pastLimit } from '../errors.js'
+import { CODECS, checkMethod, methodOf, OLD_USES, oldUseOf, type Packed, unpack } from '../packing.js'
+import { framed, HASH_BYTES, KINDS } from './format.js'
+import type { DeltaKernels } from './kernels.js'
+import type { Effort } from './levels.js'
+import { packStream } from './packing.js'
+import { referenceOf } from './reference.js'
+
+/** Operations and patches come before literals: the reference that describes these follows from the operations. */
+const ORDER = ['literalLengths', 'copyLengths', 'shifts', 'patchGaps', 'patchValues', 'literals'] as const
+const NOTHING = new Uint8Array()
+
+/** A piece of the target, and the part of the base that it is described by. */
+export interface BlockPlace {
+  readonly lengthBytes: number
+  readonly windowOffset: number
+  readonly windowBytes: number
+  /** Where the block would begin in the window if nothing had moved. */
+  readonly position: number
+}
+
+export interface EncodedBlock {
+  readonly frame: Uint8Array
+  readonly literalBytes: number
+  readonly patchBytes: number
+}
+
+export async function encodeBlock(
+  kernels: DeltaKernels,
+  block: Uint8Array,
+  window: Uint8Array,
+  place: BlockPlace,
+  effort: Effort,
+): Promise<EncodedBlock> {
+  const matched = await kernels.match(block, window, { position: place.position, effort: effort.match })
+  const streams = ORDER.reduce((sum, name) => sum + matched[name].length, 0) <= mostStreamsBytes(block.length) ? matched : allLiteral(block)
+  const reference = kernels.zstdPrefix ? referenceOf(streams, streams.literals.length, window, place) : NOTHING
+  const packed = await Promise.all(
+    ORDER.map((name) => packStream(kernels, streams[name], name === 'literals' ? reference : NOTHING, effort.zstdLevel)),
+  )
+  const head = new ByteWriter()
+  head.byte(KINDS.block)
+  head.varint(place.lengthBytes)
+  head.varint(place.windowOffset)
+  head.varint(place.windowBytes)
+  head.zigzag(place.position)
+  for (const [index, name] of ORDER.entries()) {
+    head.varint(streams[name].length)
+    head.byte(packed[index]?.method ?? 0)
+    head.varint(packed[index]?.bytes.length ?? 0)
+  }
+  const hash = kernels.hash.xxh3_128(block)
+  return {
+    frame: framed(head.view(), [...packed.map(({ bytes }) => bytes), hash]),
+    literalBytes: streams.literals.length,
+    patchBytes: streams.patchGaps.length + streams.patchValues.length,
+  }
+}
+
+/** What a decoder makes room for. A block may well need more when nothing in it is quite like the base: it is not worth a delta. */
+function mostStreamsBytes(blockBytes: number): number {
+  return 2 * blockBytes + 64
+}
+
+function allLiteral(block: Uint8Array): DeltaStreams {
+  const length = new ByteWriter()
+  length.varint(block.length)
+  return {
+    literalLengths: length.view(),
+    copyLengths: NOTHING,
+    shifts: NOTHING,
+    literals: block,
+    patchGaps: NOTHING,
+    patchValues: NOTHING,
+  }
+}
+
+export interface BlockHead {
+  readonly place: BlockPlace
+  readonly lengths: readonly number[]
+  readonly packed: readonly Packed[]
+  readonly hash: Uint8Array
+}
+
+/** Everything that can be refused before anything is allocated. `reader` stands behind the kind. */
+export function readBlock(
+  reader: ByteReader,
+  baseBytes: number,
+  limits: { readonly blockBytes: number; readonly windowBytes: number },
+): BlockHead {
+  const place = { lengthBytes: reader.varint(), windowOffset: reader.varint(), windowBytes: reader.varint(), position: reader.zigzag() }
+  if (place.lengthBytes === 0) throw corrupt('an empty block')
+  if (place.lengthBytes > limits.blockBytes)
+    throw pastLimit('the length of a block', place.lengthBytes, limits.blockBytes, 'raise limits.blockBytes')
+  if (place.windowBytes > limits.windowBytes)
+    throw pastLimit('a base window', place.windowBytes, limits.windowBytes, 'raise limits.windowBytes')
+  if (place.windowOffset + place.windowBytes > baseBytes) throw corrupt('a window past the end of the base')
+  const heads = ORDER.map((name) => {
+    const head = { lengthBytes: reader.varint(), method: reader.byte(), packedBytes: reader.varint() }
+    checkMethod(head.method, name === 'literals')
+    if (oldUseOf(head.method) === OLD_USES.xor) throw corrupt('a stream XORed with nothing')
+    return head
+  })
+  const streamsBytes = heads.reduce((sum, { lengthBytes }) => sum + lengthBytes, 0)
+  if (streamsBytes > mostStreamsBytes(place.lengthBytes))
+    throw corrupt(`streams of ${streamsBytes} bytes for a block of ${place.lengthBytes}`)
+  const packed = heads.map(({ method, packedBytes }) => ({ method, bytes: reader.take(packedBytes) }))
+  const hash = reader.take(HASH_BYTES)
+  reader.end()
+  return { place, lengths: heads.map(({ lengthBytes }) => lengthBytes), packed, hash }
+}
+
+/** @returns the block; `ERR_HDE_CORRUPT` where the streams or the base are not what the encoder had. */
+export async function decodeBlock(
+  kernels: DeltaKernels,
+  { place, lengths, packed, hash }: BlockHead,
+  window: Uint8Array,
+): Promise<Uint8Array> {
+  const plain = (index: number, reference: Uint8Array): Promise<Uint8Array> =>
+    unpack(kernels, packed[index] ?? { method: methodOf(CODECS.raw, OLD_USES.none), bytes: NOTHING }, reference, lengths[index] ?? 0)
+  const [literalLengths = NOTHING, copyLengths = NOTHING, shifts = NOTHING, patchGaps = NOTHING, patchValues = NOTHING] = await Promise.all(
+    [0, 1, 2, 3, 4].map((index) => plain(index, NOTHING)),
+  )
+  const operations = { literalLengths, copyLengths, shifts }
+  const usesReference = oldUseOf(packed[5]?.method ?? 0) === OLD_USES.prefix
+  const literals = await plain(5, usesReference ? referenceOf(operations, lengths[5] ?? 0, window, place) : NOTHING)
+  const streams: DeltaStreams = { ...operations, literals, patchGaps, patchValues }
+  const block = await applied(kernels, streams, window, place)
+  if (Buffer.compare(kernels.hash.xxh3_128(block), hash) !== 0) {
+    throw corrupt('a block does not have the digest it was sent with: it, or the base, is not what the encoder had')
+  }
+  return block
+}
+
+async function applied(kernels: DeltaKernels, streams: DeltaStreams, window: Uint8Array, place: BlockPlace): Promise<Uint8Array> {
+  try {
+    return await kernels.apply(streams, window, place)
+  } catch (error) {
+    throw isDwcpError(error, 'ERR_NATIVE_CORRUPT') ? corrupt('a block whose operations do not fit', {}, error) : error
+  }
+}

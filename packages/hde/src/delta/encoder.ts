@@ -1,0 +1,122 @@
+import { bytesBase, type DeltaBase } from './base.js'
+import { baseHashOf } from './base-hash.js'
+import { type BlockPlace, encodeBlock } from './block.js'
+import { blocksOf } from './blocks.js'
+import { BLOCK_BYTES, WINDOW_BYTES } from './bounds.js'
+import { MAGIC, writeEnd, writeHead } from './format.js'
+import { type DeltaKernels, loadDeltaKernels } from './kernels.js'
+import { type DeltaLevel, LEVELS } from './levels.js'
+
+/**
+ * What an encoder has done so far, over all objects.
+ *
+ * @public
+ */
+export interface DeltaStats {
+  /** Of the objects. */
+  readonly rawBytes: number
+  /** Of the streams made of them. */
+  readonly wireBytes: number
+  /** Bytes of the objects that no copy described, before compression. */
+  readonly literalBytes: number
+  /** Bytes that describe where copies differ, before compression. */
+  readonly patchBytes: number
+}
+
+/**
+ * What to encode an object against, and how to follow it.
+ *
+ * @public
+ */
+export interface DeltaEncodeOptions {
+  /** Content that the decoder holds too. @defaultValue none */
+  readonly base?: DeltaBase
+  /** Of an object that is an iterable, where it is known; the decoder can show progress by it. */
+  readonly lengthBytes?: number
+  readonly signal?: AbortSignal
+  /** After each block. */
+  readonly onProgress?: (progress: DeltaStats) => void
+}
+
+/**
+ * Turns objects into delta streams.
+ *
+ * @public
+ */
+export interface DeltaEncoder {
+  /**
+   * Frames of a stream that docs/wire/delta.md describes; concatenated, they are a file. One block is in memory at a time.
+   *
+   * @throws `signal.reason`; what reading the object or the base throws.
+   */
+  encode(
+    object: Uint8Array | DeltaBase | AsyncIterable<Uint8Array>,
+    options?: DeltaEncodeOptions,
+  ): AsyncGenerator<Uint8Array, void, undefined>
+  stats(): DeltaStats
+}
+
+/**
+ * Describes bytes and files of any size by a base that the decoder holds: copies from anywhere in a window of it, patches where
+ * copies are almost right, and what remains compressed with the former version of what was edited as its reference.
+ *
+ * @example
+ * ```ts
+ * import { bytesBase, createDeltaDecoder, createDeltaEncoder } from '@dwcp/hde'
+ * const [older, newer] = [new Uint8Array(100_000).fill(1), new Uint8Array(100_001).fill(1)]
+ * const frames = createDeltaEncoder().encode(newer, { base: bytesBase(older) })
+ * for await (const part of createDeltaDecoder().decode(frames, { base: bytesBase(older) })) console.log(part.length)
+ * ```
+ * @public
+ */
+export function createDeltaEncoder(options: { readonly level?: DeltaLevel } = {}): DeltaEncoder {
+  const { level = 'balanced' } = options
+  if (!Object.hasOwn(LEVELS, level)) throw new RangeError(`level ${level}: it must be one of ${Object.keys(LEVELS).join(', ')}`)
+  const effort = LEVELS[level]
+  let [rawBytes, wireBytes, literalBytes, patchBytes] = [0, 0, 0, 0]
+  let loading: Promise<DeltaKernels> | undefined
+  const stats = (): DeltaStats => ({ rawBytes, wireBytes, literalBytes, patchBytes })
+  return {
+    async *encode(object, { base = bytesBase(new Uint8Array()), lengthBytes, signal, onProgress } = {}) {
+      loading ??= loadDeltaKernels()
+      const kernels = await loading
+      const source = object instanceof Uint8Array ? bytesBase(object) : object
+      const targetBytes = 'read' in source ? source.lengthBytes : lengthBytes
+      // A base that fits one window is read once.
+      let window = base.lengthBytes <= WINDOW_BYTES ? { offset: 0, bytes: await base.read(0, base.lengthBytes) } : undefined
+      const baseHash = await baseHashOf(kernels.hash, window === undefined ? base : bytesBase(window.bytes), signal)
+      const head = Buffer.concat([MAGIC, writeHead({ baseBytes: base.lengthBytes, baseHash, targetBytes })])
+      wireBytes += head.length
+      yield head
+      const whole = kernels.hash.stream()
+      let offset = 0
+      for await (const block of blocksOf(source, BLOCK_BYTES)) {
+        signal?.throwIfAborted()
+        const at = windowOffset(base.lengthBytes, offset, block.length)
+        const length = Math.min(WINDOW_BYTES, base.lengthBytes)
+        if (window?.offset !== at) window = { offset: at, bytes: await base.read(at, length) }
+        const place: BlockPlace = { lengthBytes: block.length, windowOffset: at, windowBytes: length, position: offset - at }
+        const encoded = await encodeBlock(kernels, block, window.bytes, place, effort)
+        whole.update(block)
+        offset += block.length
+        rawBytes += block.length
+        literalBytes += encoded.literalBytes
+        patchBytes += encoded.patchBytes
+        wireBytes += encoded.frame.length
+        yield encoded.frame
+        onProgress?.(stats())
+      }
+      signal?.throwIfAborted()
+      const end = writeEnd(offset, whole.digest())
+      wireBytes += end.length
+      yield end
+    },
+    stats,
+  }
+}
+
+/** The part of the base around where the block would lie if nothing had moved. */
+function windowOffset(baseBytes: number, offset: number, blockBytes: number): number {
+  const centred = offset + Math.floor((blockBytes - WINDOW_BYTES) / 2)
+  return Math.max(0, Math.min(centred, baseBytes - WINDOW_BYTES))
+}

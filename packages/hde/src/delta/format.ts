@@ -1,0 +1,65 @@
+import { DwcpError } from '@dwcp/interface'
+import type { ByteReader } from '../byte-reader.js'
+import { ByteWriter } from '../byte-writer.js'
+import { corrupt, type HdeErrorCode } from '../errors.js'
+
+/** Of docs/wire/delta.md. */
+export const MAGIC: Uint8Array = new TextEncoder().encode('DWCPdelt')
+const VERSION = 1
+export const KINDS = { head: 1, block: 2, end: 3 } as const
+export const HASH_BYTES = 16
+/** A frame's head: kind, numbers and methods, never its streams. */
+export const MOST_HEAD_BYTES = 256
+
+export interface StreamHead {
+  readonly baseBytes: number
+  /** XXH3-128 of the whole base; nothing where there is none. */
+  readonly baseHash: Uint8Array
+  readonly targetBytes: number | undefined
+}
+
+export function writeHead({ baseBytes, baseHash, targetBytes }: StreamHead): Uint8Array {
+  const writer = new ByteWriter()
+  writer.byte(KINDS.head)
+  writer.byte(VERSION)
+  writer.varint(targetBytes === undefined ? 0 : targetBytes + 1)
+  writer.varint(baseBytes)
+  return framed(writer.view(), [baseHash])
+}
+
+/** `reader` stands behind the kind. */
+export function readHead(reader: ByteReader): StreamHead {
+  const version = reader.byte()
+  if (version !== VERSION) {
+    const text = `a delta stream of format version ${version}, and only ${VERSION} is spoken here: update the older side`
+    throw new DwcpError<HdeErrorCode>('ERR_HDE_VERSION', text, { details: { version, spoken: [VERSION] } })
+  }
+  const target = reader.varint()
+  const baseBytes = reader.varint()
+  const baseHash = reader.take(baseBytes === 0 ? 0 : HASH_BYTES)
+  reader.end()
+  return { baseBytes, baseHash, targetBytes: target === 0 ? undefined : target - 1 }
+}
+
+export function writeEnd(targetBytes: number, hash: Uint8Array): Uint8Array {
+  const writer = new ByteWriter()
+  writer.byte(KINDS.end)
+  writer.varint(targetBytes)
+  return framed(writer.view(), [hash])
+}
+
+export function readEnd(reader: ByteReader): { readonly targetBytes: number; readonly hash: Uint8Array } {
+  const targetBytes = reader.varint()
+  const hash = reader.take(HASH_BYTES)
+  reader.end()
+  return { targetBytes, hash }
+}
+
+/** The length of what follows, then what follows. */
+export function framed(head: Uint8Array, parts: readonly Uint8Array[]): Uint8Array {
+  if (head.length > MOST_HEAD_BYTES) throw corrupt(`a head of ${head.length} bytes`)
+  const length = parts.reduce((sum, part) => sum + part.length, head.length)
+  const prefix = new ByteWriter()
+  prefix.varint(length)
+  return new Uint8Array(Buffer.concat([prefix.view(), head, ...parts]))
+}

@@ -1,0 +1,66 @@
+import { corrupt, pastLimit } from '../errors.js'
+import { MAGIC } from './format.js'
+
+/** Takes frames out of bytes that come in pieces of any size; a length is checked before its bytes are kept. */
+export class FrameReader {
+  readonly #source: AsyncIterator<Uint8Array>
+  readonly #mostBytes: number
+  #parts: Uint8Array[] = []
+  #length = 0
+  #ended = false
+
+  constructor(source: Uint8Array | AsyncIterable<Uint8Array>, mostBytes: number) {
+    this.#source = (source instanceof Uint8Array ? once(source) : source)[Symbol.asyncIterator]()
+    this.#mostBytes = mostBytes
+  }
+
+  async magic(): Promise<void> {
+    if (Buffer.compare(await this.#take(MAGIC.length), MAGIC) !== 0) throw corrupt('what does not begin as a delta stream does')
+  }
+
+  async frame(): Promise<Uint8Array> {
+    let length = 0
+    for (let scale = 1; ; scale *= 128) {
+      const [byte = 0] = await this.#take(1)
+      length += (byte % 128) * scale
+      if (length > this.#mostBytes) throw pastLimit('the length of a frame', length, this.#mostBytes, 'raise limits.blockBytes')
+      if (byte < 128) break
+      if (scale > this.#mostBytes) throw corrupt('a length that does not end')
+    }
+    return this.#take(length)
+  }
+
+  async atEnd(): Promise<boolean> {
+    await this.#fill(1)
+    return this.#length === 0
+  }
+
+  async close(): Promise<void> {
+    await this.#source.return?.()
+  }
+
+  async #take(length: number): Promise<Uint8Array> {
+    await this.#fill(length)
+    if (this.#length < length) throw corrupt('a stream that ends early')
+    const [first] = this.#parts
+    const joined = this.#parts.length === 1 && first !== undefined ? first : Buffer.concat(this.#parts, this.#length)
+    this.#parts = joined.length === length ? [] : [joined.subarray(length)]
+    this.#length -= length
+    return joined.subarray(0, length)
+  }
+
+  async #fill(length: number): Promise<void> {
+    while (this.#length < length && !this.#ended) {
+      const { done, value } = await this.#source.next()
+      if (done === true) this.#ended = true
+      else if (value.length > 0) {
+        this.#parts.push(value)
+        this.#length += value.length
+      }
+    }
+  }
+}
+
+async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array, void, undefined> {
+  yield bytes
+}

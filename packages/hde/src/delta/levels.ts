@@ -1,0 +1,19 @@
+/**
+ * - `fast`: the base indexed thinly, longer steps where nothing matches, zstd level 1.
+ * - `balanced`: zstd level 3.
+ * - `small`: the base indexed densely, zstd level 19.
+ *
+ * @public
+ */
+export type DeltaLevel = 'fast' | 'balanced' | 'small'
+
+export interface Effort {
+  readonly match: DeltaLevel
+  readonly zstdLevel: number
+}
+
+export const LEVELS: Readonly<Record<DeltaLevel, Effort>> = {
+  fast: { match: 'fast', zstdLevel: 1 },
+  balanced: { match: 'balanced', zstdLevel: 3 },
+  small: { match: 'small', zstdLevel: 19 },
+}

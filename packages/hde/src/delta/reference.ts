@@ -1,0 +1,72 @@
+import type { DeltaStreams } from '@dwcp/native-rdma/delta'
+import { ByteReader } from '../byte-reader.js'
+import { corrupt } from '../errors.js'
+
+/** The base is looked at in pieces of this many bytes: a piece counts as copied when all of it is. */
+const PIECE_BYTES = 64
+/** A longer stretch lends only its two ends. */
+const LONG_BYTES = 1 << 20
+/** Above this many bytes for each literal the reference costs more time than it saves. */
+const BYTES_PER_LITERAL = 16
+const SPARE_BYTES = 64 << 10
+
+/**
+ * What of the base window no copy takes: where content was edited, that is its former version, and so the best there is to describe
+ * the literals by. Follows from the operations alone, so that the decoder finds it too. Empty where it would be too much.
+ */
+export function referenceOf(
+  operations: Pick<DeltaStreams, 'literalLengths' | 'copyLengths' | 'shifts'>,
+  literalBytes: number,
+  window: Uint8Array,
+  { position, lengthBytes }: { readonly position: number; readonly lengthBytes: number },
+): Uint8Array {
+  if (literalBytes === 0) return new Uint8Array()
+  const copied = copiedPieces(operations, window.length, position, lengthBytes)
+  const stretches: Uint8Array[] = []
+  let total = 0
+  let start = 0
+  const most = literalBytes * BYTES_PER_LITERAL + SPARE_BYTES
+  const lend = (from: number, to: number): void => {
+    if (from >= to) return
+    stretches.push(window.subarray(from, to))
+    total += to - from
+  }
+  for (let piece = 0; piece <= copied.length && total <= most; piece += 1) {
+    if (piece < copied.length && copied[piece] === 0) continue
+    const end = Math.min(piece * PIECE_BYTES, window.length)
+    const from = Math.min(start * PIECE_BYTES, window.length)
+    start = piece + 1
+    if (end - from <= LONG_BYTES) lend(from, end)
+    else {
+      lend(from, from + LONG_BYTES / 2)
+      lend(end - LONG_BYTES / 2, end)
+    }
+  }
+  return total > most ? new Uint8Array() : Buffer.concat(stretches, total)
+}
+
+/** One byte a piece, 1 where it is copied whole. */
+function copiedPieces(
+  { literalLengths, copyLengths, shifts }: Pick<DeltaStreams, 'literalLengths' | 'copyLengths' | 'shifts'>,
+  windowBytes: number,
+  position: number,
+  lengthBytes: number,
+): Uint8Array {
+  const copied = new Uint8Array(Math.ceil(windowBytes / PIECE_BYTES))
+  const [literals, copies, changes] = [new ByteReader(literalLengths, 0), new ByteReader(copyLengths, 0), new ByteReader(shifts, 0)]
+  let at = position
+  let shift = 0
+  while (!copies.atEnd) {
+    at += literals.varint()
+    const length = copies.varint()
+    // Together they copy no more than the block holds, which also bounds what is done here.
+    if (at - position + length > lengthBytes) throw corrupt('a copy past the end of its block')
+    shift += changes.zigzag()
+    const first = Math.ceil((at + shift) / PIECE_BYTES)
+    const end = Math.floor((at + shift + length) / PIECE_BYTES)
+    // A copy from outside the window is refused when it is applied; here it only must not do harm.
+    if (first >= 0 && first < end) copied.fill(1, first, end)
+    at += length
+  }
+  return copied
+}

@@ -10,6 +10,10 @@
         "native/lz4.cc",
         "native/match.cc",
         "native/memory.cc",
+        "native/page_delta_apply.cc",
+        "native/page_delta_encode.cc",
+        "native/page_references.cc",
+        "native/page_scan.cc",
         "native/socket.cc",
         "native/zstd.cc"
       ],

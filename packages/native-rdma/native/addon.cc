@@ -10,6 +10,8 @@
 #include "lz4.h"
 #include "match.h"
 #include "memory.h"
+#include "page_delta.h"
+#include "page_scan.h"
 #include "socket.h"
 #include "zstd.h"
 
@@ -19,7 +21,7 @@ using dwcp::Bytes;
 using dwcp::Outcome;
 
 // src/addon.ts refuses an addon built for another signature of these functions.
-constexpr uint32_t kBindingVersion = 1;
+constexpr uint32_t kBindingVersion = 2;
 
 Bytes BytesOf(const Napi::Value& value) {
   const auto array = value.As<Napi::Uint8Array>();
@@ -61,6 +63,30 @@ Napi::Value Apply(const Napi::CallbackInfo& info) {
   const int64_t position = SignedOf(info[2]);
   const uint64_t length = CountOf(info[3]);
   return dwcp::RunJob(info, [=](Bytes script, Bytes base) { return dwcp::Apply(script, base, position, length); });
+}
+
+Napi::Value PageDeltaEncode(const Napi::CallbackInfo& info) {
+  const uint64_t page_bytes = CountOf(info[2]);
+  const int level = info[3].As<Napi::Number>().Int32Value();
+  return dwcp::RunJob(info, [page_bytes, level](Bytes new_pages, Bytes old_pages) {
+    return dwcp::EncodePageDelta(new_pages, old_pages, page_bytes, level);
+  });
+}
+
+Napi::Value PageDeltaApply(const Napi::CallbackInfo& info) {
+  const uint64_t count = CountOf(info[2]);
+  const uint64_t page_bytes = CountOf(info[3]);
+  // The pages are the caller's to lend, and are not read by it until the job is done.
+  uint8_t* pages = info[1].As<Napi::Uint8Array>().Data();
+  return dwcp::RunJob(info, [pages, count, page_bytes](Bytes encoding, Bytes held) {
+    return dwcp::ApplyPageDelta(encoding, pages, held.length, count, page_bytes);
+  });
+}
+
+void ScanPages(const Napi::CallbackInfo& info) {
+  const Bytes new_pages = BytesOf(info[1]);
+  const uint64_t page_bytes = CountOf(info[2]);
+  dwcp::ScanPages(BytesOf(info[0]).data, new_pages.data, new_pages.length / page_bytes, page_bytes, info[3].As<Napi::Uint8Array>().Data());
 }
 
 void Hash(const Napi::CallbackInfo& info) { dwcp::Hash(BytesOf(info[0]), info[1].As<Napi::Uint8Array>().Data()); }
@@ -155,6 +181,9 @@ Napi::Value Library(const Napi::CallbackInfo& info) {
   } else if (name == "lz4") {
     problem = dwcp::Lz4Problem();
     if (problem.empty()) reason = std::string("liblz4.so.1 ") + dwcp::Lz4Version();
+  } else if (name == "pages") {
+    problem = dwcp::PageDeltaProblem();
+    if (problem.empty()) reason = std::string("libzstd.so.1 ") + dwcp::ZstdVersion() + ", " + dwcp::Scan().name;
   } else if (name == "hash") {
     problem = dwcp::HashProblem();
     if (problem.empty()) reason = "libxxhash.so.0 " + dwcp::HashVersion();
@@ -178,6 +207,9 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("lz4Decompress", Napi::Function::New(env, Lz4Decompress, "lz4Decompress"));
   exports.Set("match", Napi::Function::New(env, Match, "match"));
   exports.Set("apply", Napi::Function::New(env, Apply, "apply"));
+  exports.Set("pageDeltaEncode", Napi::Function::New(env, PageDeltaEncode, "pageDeltaEncode"));
+  exports.Set("pageDeltaApply", Napi::Function::New(env, PageDeltaApply, "pageDeltaApply"));
+  exports.Set("scanPages", Napi::Function::New(env, ScanPages, "scanPages"));
   exports.Set("hash", Napi::Function::New(env, Hash, "hash"));
   exports.Set("hashPages", Napi::Function::New(env, HashPages, "hashPages"));
   exports.Set("hashStreamCreate", Napi::Function::New(env, HashStreamCreate, "hashStreamCreate"));

@@ -15,13 +15,16 @@ export interface Held<Kind extends string> {
 /** What native/addon.cc exports. Arguments are taken as they come: callers check them. */
 export interface Addon {
   readonly version: number
-  library(name: 'zstd' | 'lz4' | 'hash' | 'socket'): { readonly usable: boolean; readonly reason: string }
+  library(name: 'zstd' | 'lz4' | 'pages' | 'hash' | 'socket'): { readonly usable: boolean; readonly reason: string }
   zstdCompress(source: Uint8Array, prefix: Uint8Array, level: number): Promise<Uint8Array>
   zstdDecompress(frame: Uint8Array, prefix: Uint8Array, maxBytes: number): Promise<Uint8Array>
   lz4Compress(source: Uint8Array, prefix: Uint8Array): Promise<Uint8Array>
   lz4Decompress(block: Uint8Array, prefix: Uint8Array, lengthBytes: number): Promise<Uint8Array>
   match(target: Uint8Array, base: Uint8Array, position: number, effort: number): Promise<Uint8Array>
   apply(script: Uint8Array, base: Uint8Array, position: number, lengthBytes: number): Promise<Uint8Array>
+  pageDeltaEncode(newPages: Uint8Array, oldPages: Uint8Array, pageBytes: number, level: number): Promise<Uint8Array>
+  pageDeltaApply(delta: Uint8Array, pages: Uint8Array, count: number, pageBytes: number): Promise<Uint8Array>
+  scanPages(oldPages: Uint8Array, newPages: Uint8Array, pageBytes: number, kinds: Uint8Array): void
   hash(bytes: Uint8Array, digest: Uint8Array): void
   hashPages(bytes: Uint8Array, pageBytes: number, digests: Uint8Array): void
   hashStreamCreate(): Held<'hash'> | undefined
@@ -38,7 +41,7 @@ export interface Addon {
 }
 
 /** Of native/addon.cc: another value means a build of other sources. */
-const BINDING_VERSION = 1
+const BINDING_VERSION = 2
 const PACKAGE_NAME = '@dwcp/native-rdma'
 
 type Loaded = { readonly addon: Addon } | { readonly problem: string }
@@ -52,7 +55,7 @@ export function loadAddon(): Loaded {
 }
 
 /** The addon if it offers `name`, with the {@link Backend} that says so or why not. */
-export function addonWith(name: 'zstd' | 'lz4' | 'hash' | 'socket'): { readonly backend: Backend; readonly addon?: Addon } {
+export function addonWith(name: 'zstd' | 'lz4' | 'pages' | 'hash' | 'socket'): { readonly backend: Backend; readonly addon?: Addon } {
   const found = loadAddon()
   if ('problem' in found) return { backend: { kind: 'js', reason: `no addon: ${found.problem}` } }
   const { usable, reason } = found.addon.library(name)

@@ -1,14 +1,21 @@
-import { addonWith } from './addon.js'
 import type { Backend } from './backend.js'
-import type { Lz4Codec, ZstdBackend, ZstdCodec } from './codec-backend.js'
-import { javaScriptLz4, javaScriptZstd } from './codec-js.js'
-import { nativeLz4, nativeZstd } from './codec-native.js'
+import type { ZstdBackend } from './codec-backend.js'
+import { chosenCodecs } from './codec-choice.js'
 import { corrupt, tooLarge } from './errors.js'
-import { nodeZstd } from './zstd-zlib.js'
 
 export type { Backend } from './backend.js'
 export type { ZstdBackend } from './codec-backend.js'
 export type { NativeErrorCode } from './errors.js'
+export {
+  applyPageDelta,
+  encodePageDelta,
+  PAGE_KIND_CODES,
+  type PageDeltaApplyOptions,
+  type PageDeltaEncodeOptions,
+  type PageKind,
+  pageDeltaBackend,
+  scanPages,
+} from './page-delta.js'
 
 /**
  * How hard to try, and what the decoder will have before the frame.
@@ -64,26 +71,12 @@ const LZ4_MAX_BYTES = 0x7e000000
 const LZ4_MAX_PREFIX_BYTES = 64 << 10
 const NO_BYTES = new Uint8Array()
 
-let codecs: { readonly zstd: ZstdCodec; readonly lz4: Lz4Codec } | undefined
-
-function chosen(): { readonly zstd: ZstdCodec; readonly lz4: Lz4Codec } {
-  if (codecs === undefined) {
-    const zstd = addonWith('zstd')
-    const lz4 = addonWith('lz4')
-    codecs = {
-      zstd: zstd.addon ? nativeZstd(zstd.addon, zstd.backend) : javaScriptZstd(zstd.backend.reason, nodeZstd()),
-      lz4: lz4.addon ? nativeLz4(lz4.addon, lz4.backend) : javaScriptLz4(lz4.backend.reason),
-    }
-  }
-  return codecs
-}
-
 /**
  * Which implementation serves each codec on this host, and why.
  * @public
  */
 export function codecBackend(): { readonly zstd: ZstdBackend; readonly lz4: Backend } {
-  const { zstd, lz4 } = chosen()
+  const { zstd, lz4 } = chosenCodecs()
   return { zstd: zstd.backend, lz4: lz4.backend }
 }
 
@@ -106,7 +99,7 @@ export function zstdCompress(source: Uint8Array, options: ZstdCompressOptions = 
   requireBytes('source', source)
   requireBytes('prefix', prefix)
   requireInteger('level', level, MIN_LEVEL, MAX_LEVEL)
-  return chosen().zstd.compress(source, level, prefix)
+  return chosenCodecs().zstd.compress(source, level, prefix)
 }
 
 /**
@@ -121,7 +114,7 @@ export function zstdDecompress(frame: Uint8Array, options: ZstdDecompressOptions
   requireBytes('frame', frame)
   requireBytes('prefix', prefix)
   requireInteger('maxBytes', maxBytes, 0, Number.MAX_SAFE_INTEGER)
-  return chosen().zstd.decompress(frame, maxBytes, prefix)
+  return chosenCodecs().zstd.decompress(frame, maxBytes, prefix)
 }
 
 /**
@@ -138,7 +131,7 @@ export function lz4Compress(source: Uint8Array, options: Lz4CompressOptions = {}
   if (source.length > LZ4_MAX_BYTES) {
     return Promise.reject(tooLarge('one LZ4 block', LZ4_MAX_BYTES, `the source has ${source.length}; split it`))
   }
-  return chosen().lz4.compress(source, prefix.subarray(-LZ4_MAX_PREFIX_BYTES))
+  return chosenCodecs().lz4.compress(source, prefix.subarray(-LZ4_MAX_PREFIX_BYTES))
 }
 
 /**
@@ -156,7 +149,7 @@ export function lz4Decompress(block: Uint8Array, options: Lz4DecompressOptions):
   if (lengthBytes / 255 > block.length) {
     return Promise.reject(corrupt('an LZ4 block', `${block.length} bytes cannot hold ${lengthBytes}`))
   }
-  return chosen().lz4.decompress(block, lengthBytes, prefix.subarray(-LZ4_MAX_PREFIX_BYTES))
+  return chosenCodecs().lz4.decompress(block, lengthBytes, prefix.subarray(-LZ4_MAX_PREFIX_BYTES))
 }
 
 function requireBytes(name: string, value: unknown): void {

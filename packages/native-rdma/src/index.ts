@@ -1,10 +1,18 @@
 export type { Backend } from './backend.js'
 export {
+  applyPageDelta,
   codecBackend,
+  encodePageDelta,
   type Lz4CompressOptions,
   type Lz4DecompressOptions,
   lz4Compress,
   lz4Decompress,
+  PAGE_KIND_CODES,
+  type PageDeltaApplyOptions,
+  type PageDeltaEncodeOptions,
+  type PageKind,
+  pageDeltaBackend,
+  scanPages,
   type ZstdBackend,
   type ZstdCompressOptions,
   type ZstdDecompressOptions,

@@ -33,7 +33,7 @@ test('the native core holds under AddressSanitizer and UndefinedBehaviorSanitize
   const flags = ['-std=c++20', '-g', '-O1', '-Wall', '-Wextra', '-Werror', '-fno-sanitize-recover=all', '-fsanitize=address,undefined']
   execFileSync(found.compiler, [...flags, 'test/core_test.cc', ...sources, '-ldl', '-o', program], { cwd: native, stdio: 'inherit' })
   const output = execFileSync(program, { encoding: 'utf8' })
-  for (const part of ['library', 'zstd', 'lz4', 'hash', 'socket', 'memory']) {
+  for (const part of ['library', 'zstd', 'lz4', 'pages', 'hash', 'socket', 'memory']) {
     if (output.includes(`${part}: NOT TESTED`)) say(output)
     expect(output).toContain(`${part}: `)
   }

@@ -15,6 +15,8 @@
 #include "../library.h"
 #include "../lz4.h"
 #include "../memory.h"
+#include "../page_delta.h"
+#include "../page_scan.h"
 #include "../socket.h"
 #include "../zstd.h"
 
@@ -111,6 +113,50 @@ void TestLz4() {
   CHECK(nothing.bytes.length() == 1 && dwcp::Lz4Decompress({nothing.bytes.data(), 1}, {}, 0).fault == Fault::kNone);
   CHECK(dwcp::Lz4Decompress({nothing.bytes.data(), 1}, {}, 1 << 30).fault == Fault::kCorrupt);
   std::puts("lz4: tested");
+}
+
+void TestPageDelta() {
+  if (!dwcp::PageDeltaProblem().empty()) return void(std::printf("pages: NOT TESTED: %s\n", dwcp::PageDeltaProblem().c_str()));
+  for (const size_t page_bytes : {64u, 576u, 4096u}) {
+    constexpr size_t kPages = 12;
+    const Exact old = StateLike((kPages + 2) * page_bytes);
+    Exact now(old.data.get(), kPages * page_bytes);
+    now.data[page_bytes + Next(page_bytes)] ^= 1;
+    for (size_t i = 2 * page_bytes; i < 3 * page_bytes; ++i) now.data[i] = static_cast<uint8_t>(Next(256));
+    std::fill_n(now.data.get() + 3 * page_bytes, page_bytes, uint8_t{0});
+    // Moved by two words, out of pages behind the old ones.
+    std::copy_n(old.data.get() + kPages * page_bytes + 16, page_bytes, now.data.get() + 4 * page_bytes);
+    const Outcome delta = dwcp::EncodePageDelta(now, old, page_bytes, 3);
+    CHECK(delta.fault == Fault::kNone);
+    const auto apply = [&](Bytes encoding) {
+      Exact pages(old.data.get(), old.length);
+      Outcome kinds = dwcp::ApplyPageDelta(encoding, pages.data.get(), pages.length, kPages, page_bytes);
+      if (kinds.fault != Fault::kNone) CHECK(std::memcmp(pages.data.get(), old.data.get(), old.length) == 0);
+      else CHECK(kinds.bytes.length() == kPages);
+      return kinds;
+    };
+    Exact pages(old.data.get(), old.length);
+    CHECK(dwcp::ApplyPageDelta(Exact(delta.bytes.data(), delta.bytes.length()), pages.data.get(), pages.length, kPages, page_bytes).fault == Fault::kNone);
+    CHECK(std::memcmp(pages.data.get(), now.data.get(), now.length) == 0);
+    Attack(delta, kPages, 4000, apply);
+  }
+  // Every way of scanning finds the same.
+  const dwcp::PageScan* ways[] = {&dwcp::Scan(), &dwcp::PlainScan()};
+  const Exact a = StateLike(8192);
+  Exact b(a.data.get(), a.length);
+  for (int i = 0; i < 40; ++i) b.data[Next(8192)] = static_cast<uint8_t>(Next(256));
+  uint8_t masks[2][128];
+  size_t counts[2][3];
+  std::set<uint16_t> anchors[2];
+  for (int i = 0; i < 2; ++i) {
+    uint16_t places[1024];
+    counts[i][0] = ways[i]->compare(a.data.get(), b.data.get(), 8192, masks[i]);
+    counts[i][1] = ways[i]->is_zero(a.data.get(), 8192);
+    counts[i][2] = ways[i]->anchors(a.data.get(), 8192, places);
+    anchors[i] = std::set<uint16_t>(places, places + counts[i][2]);
+  }
+  CHECK(std::equal(counts[0], counts[0] + 3, counts[1]) && std::equal(masks[0], masks[0] + 128, masks[1]) && anchors[0] == anchors[1]);
+  std::printf("pages: tested, %s\n", dwcp::Scan().name);
 }
 
 void TestHash() {
@@ -216,6 +262,7 @@ int main() {
   TestLibrary();
   TestZstd();
   TestLz4();
+  TestPageDelta();
   TestHash();
   TestSocket();
   TrackPages(false);

@@ -1,0 +1,186 @@
+#include <bit>
+#include <cstring>
+
+#include "lz4.h"
+#include "page_delta.h"
+#include "page_format.h"
+#include "page_references.h"
+#include "page_scan.h"
+#include "zstd.h"
+
+namespace dwcp {
+namespace {
+
+// What is written one after the other into memory that was allocated for the most there can be.
+struct Stream {
+  Buffer bytes;
+  size_t length = 0;
+
+  void Append(const uint8_t* from, size_t count) {
+    if (count > 0) std::memcpy(bytes.data() + length, from, count);
+    length += count;
+  }
+  void Varint(uint64_t value) {
+    for (; value >= 0x80; value >>= 7) bytes.data()[length++] = static_cast<uint8_t>(value | 0x80);
+    bytes.data()[length++] = static_cast<uint8_t>(value);
+  }
+  Bytes View() const { return {bytes.data(), length}; }
+};
+
+struct Encoder {
+  Bytes now;
+  Bytes old;
+  size_t page_bytes;
+  int level;
+  size_t count;
+
+  Stream kinds;
+  Stream summaries;
+  Stream marks;
+  Stream words;
+  // Indexes of whole pages, 8 bytes each.
+  Stream whole;
+  PageReferences references;
+  Stream listed;
+  Stream prefix;
+  Stream content;
+
+  const uint8_t* New(size_t page) const { return now.data + page * page_bytes; }
+  const uint8_t* Old(size_t page) const { return old.data + page * page_bytes; }
+  size_t WholeCount() const { return whole.length / sizeof(uint64_t); }
+  size_t WholePage(size_t index) const {
+    uint64_t page;
+    std::memcpy(&page, whole.bytes.data() + index * sizeof(page), sizeof(page));
+    return page;
+  }
+
+  // Memory is touched as it is filled: the bounds cost addresses, not memory.
+  bool Allocate() {
+    return kinds.bytes.Allocate(KindBytes(count)) && summaries.bytes.Allocate(count * SummaryBytes(page_bytes)) &&
+           marks.bytes.Allocate(count * MaskBytes(page_bytes)) && words.bytes.Allocate(now.length / 2) &&
+           whole.bytes.Allocate(count * sizeof(uint64_t));
+  }
+
+  void Classify(uint8_t* mask) {
+    const PageScan& scan = Scan();
+    const size_t half = page_bytes / kWordBytes / 2;
+    kinds.length = KindBytes(count);
+    std::memset(kinds.bytes.data(), 0, kinds.length);
+    for (size_t page = 0; page < count; ++page) {
+      const size_t changed = scan.compare(Old(page), New(page), page_bytes, mask);
+      if (changed == 0) continue;
+      PageKind kind = PageKind::kWords;
+      if (scan.is_zero(New(page), page_bytes)) {
+        kind = PageKind::kZero;
+      } else if (changed > half) {
+        kind = PageKind::kWhole;
+        const uint64_t index = page;
+        whole.Append(reinterpret_cast<const uint8_t*>(&index), sizeof(index));
+      } else {
+        AppendWords(New(page), mask);
+      }
+      kinds.bytes.data()[page / 4] |= static_cast<uint8_t>(static_cast<unsigned>(kind) << (page % 4 * 2));
+    }
+  }
+
+  void AppendWords(const uint8_t* page, const uint8_t* mask) {
+    uint8_t* summary = summaries.bytes.data() + summaries.length;
+    std::memset(summary, 0, SummaryBytes(page_bytes));
+    summaries.length += SummaryBytes(page_bytes);
+    for (size_t step = 0; step < MaskBytes(page_bytes); ++step) {
+      if (mask[step] == 0) continue;
+      summary[step / 8] |= static_cast<uint8_t>(1u << (step % 8));
+      marks.bytes.data()[marks.length++] = mask[step];
+      for (unsigned bits = mask[step]; bits != 0; bits &= bits - 1) {
+        words.Append(page + step * kPageStepBytes + std::countr_zero(bits) * kWordBytes, kWordBytes);
+      }
+    }
+  }
+
+  // The pages that content is compressed with: those that something moved out of, and the old ones of whole pages.
+  bool FindPrefix() {
+    const size_t old_count = old.length / page_bytes;
+    size_t found = 0;
+    if (WholeCount() > 0) {
+      if (!references.Open(old, page_bytes)) return false;
+      for (size_t index = 0; index < WholeCount(); ++index) references.Seek(New(WholePage(index)));
+      for (size_t page = 0; page < old_count; ++page) found += references.Uses(page);
+    }
+    if (!listed.bytes.Allocate((found + 1) * kMaxVarintBytes) || !prefix.bytes.Allocate((found + WholeCount()) * page_bytes)) return false;
+    listed.Varint(found);
+    if (found > 0) {
+      size_t next = 0;
+      for (size_t page = 0; page < old_count; ++page) {
+        if (!references.Uses(page)) continue;
+        listed.Varint(page - next);
+        next = page + 1;
+        prefix.Append(Old(page), page_bytes);
+      }
+    }
+    for (size_t index = 0; index < WholeCount(); ++index) {
+      const size_t page = WholePage(index);
+      if (!references.Uses(page) && !Scan().is_zero(Old(page), page_bytes)) prefix.Append(Old(page), page_bytes);
+    }
+    return true;
+  }
+
+  bool GatherContent() {
+    if (!content.bytes.Allocate(WholeCount() * page_bytes + words.length)) return false;
+    for (size_t index = 0; index < WholeCount(); ++index) content.Append(New(WholePage(index)), page_bytes);
+    content.Append(words.bytes.data(), words.length);
+    return true;
+  }
+};
+
+struct Packed {
+  StreamCodec codec = StreamCodec::kRaw;
+  Bytes bytes;
+  Outcome outcome;
+};
+
+Packed Pack(Bytes source, Bytes prefix, int level) {
+  Packed packed;
+  packed.bytes = source;
+  if (source.length == 0) return packed;
+  packed.outcome = ZstdCompress(source, prefix, level);
+  if (packed.outcome.fault != Fault::kNone || packed.outcome.bytes.length() >= source.length) return packed;
+  packed.codec = prefix.length > 0 ? StreamCodec::kZstdPrefix : StreamCodec::kZstd;
+  packed.bytes = {packed.outcome.bytes.data(), packed.outcome.bytes.length()};
+  return packed;
+}
+
+}  // namespace
+
+const std::string& PageDeltaProblem() {
+  // LZ4 serves encoders that have no zstd; whoever reads must know both.
+  return ZstdProblem().empty() ? Lz4Problem() : ZstdProblem();
+}
+
+Outcome EncodePageDelta(Bytes new_pages, Bytes old_pages, size_t page_bytes, int level) {
+  Encoder encoder{new_pages, old_pages, page_bytes, level, new_pages.length / page_bytes, {}, {}, {}, {}, {}, {}, {}, {}, {}};
+  Buffer mask;
+  if (!mask.Allocate(MaskBytes(page_bytes)) || !encoder.Allocate()) return NoMemoryFor(new_pages.length);
+  encoder.Classify(mask.data());
+  if (!encoder.FindPrefix() || !encoder.GatherContent()) return NoMemoryFor(new_pages.length);
+
+  Packed packed[] = {Pack(encoder.kinds.View(), {}, level), Pack(encoder.summaries.View(), {}, level),
+                     Pack(encoder.marks.View(), {}, level), Pack(encoder.content.View(), encoder.prefix.View(), level)};
+  size_t bound = encoder.listed.length;
+  for (Packed& part : packed) {
+    if (part.outcome.fault != Fault::kNone) return std::move(part.outcome);
+    bound += kMaxVarintBytes + part.bytes.length;
+  }
+  Stream encoding;
+  if (!encoding.bytes.Allocate(bound)) return NoMemoryFor(bound);
+  encoding.Append(encoder.listed.bytes.data(), encoder.listed.length);
+  for (const Packed& part : packed) {
+    encoding.Varint(part.bytes.length * 4 + static_cast<unsigned>(part.codec));
+    encoding.Append(part.bytes.data, part.bytes.length);
+  }
+  Outcome outcome;
+  outcome.bytes = std::move(encoding.bytes);
+  outcome.bytes.Shrink(encoding.length);
+  return outcome;
+}
+
+}  // namespace dwcp

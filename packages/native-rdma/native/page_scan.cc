@@ -1,0 +1,169 @@
+#include "page_scan.h"
+
+#include <bit>
+#include <cstring>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+namespace dwcp {
+namespace {
+
+constexpr uint32_t kAnchorFactor = 2654435761u;
+constexpr int kAnchorShift = 32 - 6;
+// Not 0, which is what zeros give.
+constexpr uint32_t kAnchorSign = 1;
+constexpr size_t kWordsPerStep = kPageStepBytes / kWordBytes;
+
+uint64_t WordAt(const uint8_t* page) {
+  uint64_t word;
+  std::memcpy(&word, page, kWordBytes);
+  return word;
+}
+
+size_t ComparePlain(const uint8_t* old_page, const uint8_t* new_page, size_t bytes, uint8_t* mask) {
+  size_t changed = 0;
+  for (size_t at = 0; at < bytes; at += kPageStepBytes) {
+    unsigned bits = 0;
+    for (size_t word = 0; word < kWordsPerStep; ++word) {
+      const size_t here = at + word * kWordBytes;
+      bits |= static_cast<unsigned>(WordAt(old_page + here) != WordAt(new_page + here)) << word;
+    }
+    mask[at / kPageStepBytes] = static_cast<uint8_t>(bits);
+    changed += std::popcount(bits);
+  }
+  return changed;
+}
+
+bool IsZeroPlain(const uint8_t* page, size_t bytes) {
+  for (size_t at = 0; at < bytes; at += kPageStepBytes) {
+    uint64_t any = 0;
+    for (size_t word = 0; word < kWordsPerStep; ++word) any |= WordAt(page + at + word * kWordBytes);
+    if (any != 0) return false;
+  }
+  return true;
+}
+
+size_t AnchorsPlain(const uint8_t* page, size_t bytes, uint16_t* places) {
+  size_t count = 0;
+  for (size_t at = 0; at < bytes; at += kWordBytes) {
+    const uint64_t word = WordAt(page + at);
+    const uint32_t folded = static_cast<uint32_t>(word) ^ static_cast<uint32_t>(word >> 32);
+    if (folded * kAnchorFactor >> kAnchorShift == kAnchorSign) places[count++] = static_cast<uint16_t>(at / kWordBytes);
+  }
+  return count;
+}
+
+constexpr PageScan kPlain = {"plain", ComparePlain, IsZeroPlain, AnchorsPlain};
+
+#if defined(__x86_64__)
+
+size_t CompareSse2(const uint8_t* old_page, const uint8_t* new_page, size_t bytes, uint8_t* mask) {
+  size_t changed = 0;
+  for (size_t at = 0; at < bytes; at += kPageStepBytes) {
+    unsigned bits = 0;
+    for (size_t half = 0; half < 4; ++half) {
+      const auto* old_words = reinterpret_cast<const __m128i*>(old_page + at) + half;
+      const auto* new_words = reinterpret_cast<const __m128i*>(new_page + at) + half;
+      const __m128i same = _mm_cmpeq_epi8(_mm_loadu_si128(old_words), _mm_loadu_si128(new_words));
+      const unsigned same_bytes = _mm_movemask_epi8(same);
+      bits |= static_cast<unsigned>((same_bytes & 0xff) != 0xff) << (2 * half) | static_cast<unsigned>(same_bytes >> 8 != 0xff) << (2 * half + 1);
+    }
+    mask[at / kPageStepBytes] = static_cast<uint8_t>(bits);
+    changed += std::popcount(bits);
+  }
+  return changed;
+}
+
+bool IsZeroSse2(const uint8_t* page, size_t bytes) {
+  for (size_t at = 0; at < bytes; at += kPageStepBytes) {
+    const auto* words = reinterpret_cast<const __m128i*>(page + at);
+    const __m128i any = _mm_or_si128(_mm_or_si128(_mm_loadu_si128(words), _mm_loadu_si128(words + 1)),
+                                     _mm_or_si128(_mm_loadu_si128(words + 2), _mm_loadu_si128(words + 3)));
+    if (_mm_movemask_epi8(_mm_cmpeq_epi8(any, _mm_setzero_si128())) != 0xffff) return false;
+  }
+  return true;
+}
+
+// SSE2 has no 32-bit multiplication of four lanes: the plain loop is as fast.
+constexpr PageScan kSse2 = {"sse2", CompareSse2, IsZeroSse2, AnchorsPlain};
+
+__attribute__((target("avx2,popcnt"))) unsigned DifferingWordsAvx2(const uint8_t* old_words, const uint8_t* new_words) {
+  const __m256i same = _mm256_cmpeq_epi64(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(old_words)),
+                                          _mm256_loadu_si256(reinterpret_cast<const __m256i*>(new_words)));
+  return ~static_cast<unsigned>(_mm256_movemask_pd(_mm256_castsi256_pd(same))) & 0xf;
+}
+
+__attribute__((target("avx2,popcnt"))) size_t CompareAvx2(const uint8_t* old_page, const uint8_t* new_page, size_t bytes, uint8_t* mask) {
+  size_t changed = 0;
+  for (size_t at = 0; at < bytes; at += kPageStepBytes) {
+    const unsigned bits =
+        DifferingWordsAvx2(old_page + at, new_page + at) | DifferingWordsAvx2(old_page + at + 32, new_page + at + 32) << 4;
+    mask[at / kPageStepBytes] = static_cast<uint8_t>(bits);
+    changed += static_cast<size_t>(__builtin_popcount(bits));
+  }
+  return changed;
+}
+
+__attribute__((target("avx2"))) bool IsZeroAvx2(const uint8_t* page, size_t bytes) {
+  for (size_t at = 0; at < bytes; at += kPageStepBytes) {
+    const auto* words = reinterpret_cast<const __m256i*>(page + at);
+    const __m256i any = _mm256_or_si256(_mm256_loadu_si256(words), _mm256_loadu_si256(words + 1));
+    if (!_mm256_testz_si256(any, any)) return false;
+  }
+  return true;
+}
+
+__attribute__((target("avx2"))) size_t AnchorsAvx2(const uint8_t* page, size_t bytes, uint16_t* places) {
+  const __m256i factor = _mm256_set1_epi32(static_cast<int>(kAnchorFactor));
+  const __m256i sign = _mm256_set1_epi32(kAnchorSign);
+  // Where the words are after the shuffle has put their halves side by side.
+  static constexpr uint8_t kOrder[] = {0, 1, 4, 5, 2, 3, 6, 7};
+  size_t count = 0;
+  for (size_t at = 0; at < bytes; at += kPageStepBytes) {
+    const auto* floats = reinterpret_cast<const float*>(page + at);
+    const __m256 first = _mm256_loadu_ps(floats);
+    const __m256 second = _mm256_loadu_ps(floats + 8);
+    const __m256i low = _mm256_castps_si256(_mm256_shuffle_ps(first, second, 0x88));
+    const __m256i high = _mm256_castps_si256(_mm256_shuffle_ps(first, second, 0xdd));
+    const __m256i hashes = _mm256_srli_epi32(_mm256_mullo_epi32(_mm256_xor_si256(low, high), factor), kAnchorShift);
+    auto found = static_cast<unsigned>(_mm256_movemask_ps(_mm256_castsi256_ps(_mm256_cmpeq_epi32(hashes, sign))));
+    for (; found != 0; found &= found - 1) places[count++] = static_cast<uint16_t>(at / kWordBytes + kOrder[std::countr_zero(found)]);
+  }
+  return count;
+}
+
+constexpr PageScan kAvx2 = {"avx2", CompareAvx2, IsZeroAvx2, AnchorsAvx2};
+
+const PageScan& Choose() {
+  __builtin_cpu_init();
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("popcnt") ? kAvx2 : kSse2;
+}
+
+#else
+
+const PageScan& Choose() { return kPlain; }
+
+#endif
+
+}  // namespace
+
+const PageScan& Scan() {
+  static const PageScan& chosen = Choose();
+  return chosen;
+}
+
+const PageScan& PlainScan() { return kPlain; }
+
+void ScanPages(const uint8_t* old_pages, const uint8_t* new_pages, size_t count, size_t page_bytes, uint8_t* kinds) {
+  const PageScan& scan = Scan();
+  for (size_t page = 0; page < count; ++page) {
+    const size_t at = page * page_bytes;
+    const bool is_same = std::memcmp(old_pages + at, new_pages + at, page_bytes) == 0;
+    const PageKind kind = scan.is_zero(new_pages + at, page_bytes) ? PageKind::kZero : is_same ? PageKind::kSame : PageKind::kWords;
+    kinds[page] = static_cast<uint8_t>(kind);
+  }
+}
+
+}  // namespace dwcp

@@ -1,4 +1,5 @@
 import { Command } from 'commander'
+import { addDeltaCommand } from './delta/delta-command.js'
 import { addDemoCommand } from './demo/demo-command.js'
 import { addDoctorCommand } from './doctor/doctor-command.js'
 import { EXIT } from './errors.js'
@@ -26,6 +27,7 @@ export function createProgram(version: string): Command {
   addPsCommand(program)
   addRequestCommand(program)
   addEndCommand(program)
+  addDeltaCommand(program)
   addDoctorCommand(program)
   return program
 }

@@ -11,7 +11,7 @@ import { packStream } from './packing.js'
 import { referenceOf } from './reference.js'
 
 /** Operations and patches come before literals: the reference that describes these follows from the operations. */
-const ORDER = ['literalLengths', 'copyLengths', 'shifts', 'patchGaps', 'patchValues', 'literals'] as const
+export const STREAM_ORDER = ['literalLengths', 'copyLengths', 'shifts', 'patchGaps', 'patchValues', 'literals'] as const
 const NOTHING = new Uint8Array()
 
 /** A piece of the target, and the part of the base that it is described by. */
@@ -37,10 +37,11 @@ export async function encodeBlock(
   effort: Effort,
 ): Promise<EncodedBlock> {
   const matched = await kernels.match(block, window, { position: place.position, effort: effort.match })
-  const streams = ORDER.reduce((sum, name) => sum + matched[name].length, 0) <= mostStreamsBytes(block.length) ? matched : allLiteral(block)
+  const streams =
+    STREAM_ORDER.reduce((sum, name) => sum + matched[name].length, 0) <= mostStreamsBytes(block.length) ? matched : allLiteral(block)
   const reference = kernels.zstdPrefix ? referenceOf(streams, streams.literals.length, window, place) : NOTHING
   const packed = await Promise.all(
-    ORDER.map((name) => packStream(kernels, streams[name], name === 'literals' ? reference : NOTHING, effort.zstdLevel)),
+    STREAM_ORDER.map((name) => packStream(kernels, streams[name], name === 'literals' ? reference : NOTHING, effort.zstdLevel)),
   )
   const head = new ByteWriter()
   head.byte(KINDS.block)
@@ -48,7 +49,7 @@ export async function encodeBlock(
   head.varint(place.windowOffset)
   head.varint(place.windowBytes)
   head.zigzag(place.position)
-  for (const [index, name] of ORDER.entries()) {
+  for (const [index, name] of STREAM_ORDER.entries()) {
     head.varint(streams[name].length)
     head.byte(packed[index]?.method ?? 0)
     head.varint(packed[index]?.bytes.length ?? 0)
@@ -99,7 +100,7 @@ export function readBlock(
   if (place.windowBytes > limits.windowBytes)
     throw pastLimit('a base window', place.windowBytes, limits.windowBytes, 'raise limits.windowBytes')
   if (place.windowOffset + place.windowBytes > baseBytes) throw corrupt('a window past the end of the base')
-  const heads = ORDER.map((name) => {
+  const heads = STREAM_ORDER.map((name) => {
     const head = { lengthBytes: reader.varint(), method: reader.byte(), packedBytes: reader.varint() }
     checkMethod(head.method, name === 'literals')
     if (oldUseOf(head.method) === OLD_USES.xor) throw corrupt('a stream XORed with nothing')

@@ -4,7 +4,16 @@ import { join } from 'node:path'
 import { isDwcpError } from '@dwcp/interface'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { bytesBase, createDeltaDecoder, createDeltaEncoder, type DeltaBase, type DeltaLevel, fileBase, joinedBase } from '../index.ts'
+import {
+  bytesBase,
+  createDeltaDecoder,
+  createDeltaEncoder,
+  type DeltaBase,
+  type DeltaLevel,
+  fileBase,
+  inspectDelta,
+  joinedBase,
+} from '../index.ts'
 import { blocksOf } from './blocks.ts'
 
 /** Text-like bytes: they compress, and repeat now and then. */
@@ -175,6 +184,17 @@ test('mutated streams give an error of this package, never other bytes', async (
     { numRuns: 1_500 },
   )
   expect(refused).toBeGreaterThan(1_000)
+})
+
+test('a stream tells what it is made of', async () => {
+  const stream = await encode(newer, bytesBase(older))
+  const summary = await inspectDelta(stream)
+  expect(summary).toMatchObject({ baseBytes: older.length, targetBytes: newer.length, wireBytes: stream.length, blocks: 1 })
+  expect(summary.baseHash).toMatch(/^[0-9a-f]{32}$/)
+  const { literals, copyLengths } = summary.streams
+  expect(literals.rawBytes).toBeLessThan(6_000)
+  expect(copyLengths.packedBytes).toBeGreaterThan(0)
+  expect(await codeOf(inspectDelta(stream.subarray(1)))).toBe('ERR_HDE_CORRUPT')
 })
 
 test('encoding and decoding end with their signal', async () => {

@@ -8,10 +8,15 @@ export class FrameReader {
   #parts: Uint8Array[] = []
   #length = 0
   #ended = false
+  #takenBytes = 0
 
   constructor(source: Uint8Array | AsyncIterable<Uint8Array>, mostBytes: number) {
     this.#source = (source instanceof Uint8Array ? once(source) : source)[Symbol.asyncIterator]()
     this.#mostBytes = mostBytes
+  }
+
+  get takenBytes(): number {
+    return this.#takenBytes
   }
 
   async magic(): Promise<void> {
@@ -46,6 +51,7 @@ export class FrameReader {
     const joined = this.#parts.length === 1 && first !== undefined ? first : Buffer.concat(this.#parts, this.#length)
     this.#parts = joined.length === length ? [] : [joined.subarray(length)]
     this.#length -= length
+    this.#takenBytes += length
     return joined.subarray(0, length)
   }
 

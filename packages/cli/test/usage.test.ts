@@ -19,12 +19,15 @@ test('--version says the version of the package', async () => {
   expect(await run('--version')).toEqual({ status: 0, stdout: `${version}\n`, stderr: '' })
 })
 
-test.each(['demo', 'run', 'node', 'migrate', 'ps', 'request', 'end', 'doctor'])('%s has a help that says what it does', async (command) => {
-  const { status, stdout } = await run(command, '--help')
-  expect(status).toBe(0)
-  expect(stdout).toContain(`Usage: dwcp ${command}`)
-  expect((await run('help', command)).stdout).toBe(stdout)
-})
+test.each(['demo', 'run', 'node', 'migrate', 'ps', 'request', 'end', 'delta', 'doctor'])(
+  '%s has a help that says what it does',
+  async (command) => {
+    const { status, stdout } = await run(command, '--help')
+    expect(status).toBe(0)
+    expect(stdout).toContain(`Usage: dwcp ${command}`)
+    expect((await run('help', command)).stdout).toBe(stdout)
+  },
+)
 
 test('the help of the whole lists the exit statuses', async () => {
   expect((await run('--help')).stdout).toContain('3 not possible on this host')
@@ -53,6 +56,8 @@ describe('wrong usage ends with 2 and says what to write', () => {
     [['node', '--tls-key', 'k'], 'TLS needs all three'],
     [['node', '--plaintext', '--tls-key', 'k'], 'exclude each other'],
     [['node', '--tls-key', '/no/k', '--tls-cert', '/no/c', '--tls-ca', '/no/a'], '--tls-'],
+    [['delta', 'encode', 'x'], "required option '-o, --output"],
+    [['delta', 'encode', 'x', '-o', 'y', '--level', 'best'], 'Allowed choices are fast'],
     [['request', 'w', '--hex', 'abc'], '--hex abc'],
     [['request', 'w', 'text', '--hex', '00'], 'not both'],
     [['request', 'w', '--nodes', 'a,b'], '--nodes a: write host:port'],

@@ -52,7 +52,7 @@ const bsdiff: PatchProgram = {
   name: 'bsdiff',
   program: 'bsdiff',
   slow: true,
-  // Ten minutes of CPU did not sort the suffixes of the disk image, most of which is zeros.
+  // Ten minutes of CPU did not sort the suffixes of the disk image, nearly half of which is zeros.
   without: ['memory', 'disk'],
   encode: ({ before, after, packed }) => ['bsdiff', before ?? '/dev/null', after, packed],
   decode: ({ before, unpacked, packed }) => ['bspatch', before ?? '/dev/null', unpacked, packed],

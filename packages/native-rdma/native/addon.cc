@@ -21,7 +21,7 @@ using dwcp::Bytes;
 using dwcp::Outcome;
 
 // src/addon.ts refuses an addon built for another signature of these functions.
-constexpr uint32_t kBindingVersion = 2;
+constexpr uint32_t kBindingVersion = 3;
 
 Bytes BytesOf(const Napi::Value& value) {
   const auto array = value.As<Napi::Uint8Array>();
@@ -87,6 +87,12 @@ void ScanPages(const Napi::CallbackInfo& info) {
   const Bytes new_pages = BytesOf(info[1]);
   const uint64_t page_bytes = CountOf(info[2]);
   dwcp::ScanPages(BytesOf(info[0]).data, new_pages.data, new_pages.length / page_bytes, page_bytes, info[3].As<Napi::Uint8Array>().Data());
+}
+
+void TagPages(const Napi::CallbackInfo& info) {
+  const Bytes pages = BytesOf(info[0]);
+  const uint64_t page_bytes = CountOf(info[1]);
+  dwcp::TagPages(pages.data, pages.length / page_bytes, page_bytes, info[2].As<Napi::Uint32Array>().Data());
 }
 
 void Hash(const Napi::CallbackInfo& info) { dwcp::Hash(BytesOf(info[0]), info[1].As<Napi::Uint8Array>().Data()); }
@@ -210,6 +216,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("pageDeltaEncode", Napi::Function::New(env, PageDeltaEncode, "pageDeltaEncode"));
   exports.Set("pageDeltaApply", Napi::Function::New(env, PageDeltaApply, "pageDeltaApply"));
   exports.Set("scanPages", Napi::Function::New(env, ScanPages, "scanPages"));
+  exports.Set("tagPages", Napi::Function::New(env, TagPages, "tagPages"));
   exports.Set("hash", Napi::Function::New(env, Hash, "hash"));
   exports.Set("hashPages", Napi::Function::New(env, HashPages, "hashPages"));
   exports.Set("hashStreamCreate", Napi::Function::New(env, HashStreamCreate, "hashStreamCreate"));

@@ -58,7 +58,7 @@ struct Encoder {
   bool Allocate() {
     return kinds.bytes.Allocate(KindBytes(count)) && summaries.bytes.Allocate(count * SummaryBytes(page_bytes)) &&
            marks.bytes.Allocate(count * MaskBytes(page_bytes)) && words.bytes.Allocate(now.length / 2) &&
-           whole.bytes.Allocate(count * sizeof(uint64_t));
+           whole.bytes.Allocate(count * sizeof(uint64_t)) && references.Open(old, page_bytes);
   }
 
   void Classify(uint8_t* mask) {
@@ -68,6 +68,7 @@ struct Encoder {
     std::memset(kinds.bytes.data(), 0, kinds.length);
     for (size_t page = 0; page < count; ++page) {
       const size_t changed = scan.compare(Old(page), New(page), page_bytes, mask);
+      references.Add(page);
       if (changed == 0) continue;
       PageKind kind = PageKind::kWords;
       if (scan.is_zero(New(page), page_bytes)) {
@@ -102,7 +103,7 @@ struct Encoder {
     const size_t old_count = old.length / page_bytes;
     size_t found = 0;
     if (WholeCount() > 0) {
-      if (!references.Open(old, page_bytes)) return false;
+      for (size_t page = count; page < old_count; ++page) references.Add(page);
       for (size_t index = 0; index < WholeCount(); ++index) references.Seek(New(WholePage(index)));
       for (size_t page = 0; page < old_count; ++page) found += references.Uses(page);
     }

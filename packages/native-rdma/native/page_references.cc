@@ -9,10 +9,6 @@
 namespace dwcp {
 namespace {
 
-constexpr size_t kBlockBytes = 4096;
-// Shorter pieces are found in too many places.
-constexpr size_t kSeedWords = 4;
-constexpr size_t kSeedBytes = kSeedWords * kWordBytes;
 // An anchor in 64 words, and twice as many slots.
 constexpr size_t kBytesPerSlot = 256;
 constexpr size_t kMinSlots = 256;
@@ -43,15 +39,21 @@ bool PageReferences::Open(Bytes old_pages, size_t page_bytes) {
   if (!slots_.Allocate(slots * sizeof(uint32_t)) || !used_.Allocate(pages / 8 + 1)) return false;
   std::memset(slots_.data(), 0, slots_.length());
   std::memset(used_.data(), 0, used_.length());
-  uint16_t places[kBlockBytes / kWordBytes];
-  for (size_t at = 0; at < old_.length; at += kBlockBytes) {
-    const size_t found = Scan().anchors(old_.data + at, std::min(kBlockBytes, old_.length - at), places);
+  return true;
+}
+
+void PageReferences::Add(size_t old_page) {
+  uint16_t places[kAnchorBlockBytes / kWordBytes];
+  const size_t first = old_page * page_bytes_;
+  const size_t end = std::min(first + page_bytes_, old_.length);
+  if (first >= end || Scan().is_zero(old_.data + first, end - first)) return;
+  for (size_t at = first; at < end; at += kAnchorBlockBytes) {
+    const size_t found = Scan().anchors(old_.data + at, std::min(kAnchorBlockBytes, end - at), places);
     for (size_t i = 0; i < found; ++i) {
       const size_t place = at + places[i] * kWordBytes;
       if (place + kSeedBytes <= old_.length) *Slot(old_.data + place) = static_cast<uint32_t>(place / kWordBytes + 1);
     }
   }
-  return true;
 }
 
 uint32_t* PageReferences::Slot(const uint8_t* place) const {
@@ -59,9 +61,9 @@ uint32_t* PageReferences::Slot(const uint8_t* place) const {
 }
 
 void PageReferences::Seek(const uint8_t* page) {
-  uint16_t places[kBlockBytes / kWordBytes];
-  for (size_t block = 0; block < page_bytes_; block += kBlockBytes) {
-    const size_t block_bytes = std::min(kBlockBytes, page_bytes_ - block);
+  uint16_t places[kAnchorBlockBytes / kWordBytes];
+  for (size_t block = 0; block < page_bytes_; block += kAnchorBlockBytes) {
+    const size_t block_bytes = std::min(kAnchorBlockBytes, page_bytes_ - block);
     const size_t found = Scan().anchors(page + block, block_bytes, places);
     for (size_t i = 0; i < found; ++i) {
       const uint8_t* here = page + block + places[i] * kWordBytes;

@@ -10,8 +10,11 @@ namespace dwcp {
 // at whatever distance it moved, as long as that is a multiple of 8 bytes.
 class PageReferences {
  public:
-  // Indexes all of `old_pages`. False when there is no memory.
+  // Makes room for an index of `old_pages`. False when there is no memory.
   bool Open(Bytes old_pages, size_t page_bytes);
+
+  // Indexes one old page: best while it is in the cache anyway.
+  void Add(size_t old_page);
 
   // Marks the old pages that hold pieces of `page`.
   void Seek(const uint8_t* page);

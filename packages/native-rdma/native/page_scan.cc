@@ -1,5 +1,6 @@
 #include "page_scan.h"
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 
@@ -14,6 +15,8 @@ constexpr uint32_t kAnchorFactor = 2654435761u;
 constexpr int kAnchorShift = 32 - 6;
 // Not 0, which is what zeros give.
 constexpr uint32_t kAnchorSign = 1;
+// Memories are compared as fast as they can be read, which hardware does not prepare across pages of 4 KiB.
+constexpr size_t kPrefetchBytes = 2048;
 constexpr size_t kWordsPerStep = kPageStepBytes / kWordBytes;
 
 uint64_t WordAt(const uint8_t* page) {
@@ -89,19 +92,25 @@ bool IsZeroSse2(const uint8_t* page, size_t bytes) {
 // SSE2 has no 32-bit multiplication of four lanes: the plain loop is as fast.
 constexpr PageScan kSse2 = {"sse2", CompareSse2, IsZeroSse2, AnchorsPlain};
 
-__attribute__((target("avx2,popcnt"))) unsigned DifferingWordsAvx2(const uint8_t* old_words, const uint8_t* new_words) {
-  const __m256i same = _mm256_cmpeq_epi64(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(old_words)),
-                                          _mm256_loadu_si256(reinterpret_cast<const __m256i*>(new_words)));
-  return ~static_cast<unsigned>(_mm256_movemask_pd(_mm256_castsi256_pd(same))) & 0xf;
+__attribute__((target("avx2"))) __m256i SameWordsAvx2(const uint8_t* old_words, const uint8_t* new_words) {
+  return _mm256_cmpeq_epi64(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(old_words)),
+                            _mm256_loadu_si256(reinterpret_cast<const __m256i*>(new_words)));
 }
 
 __attribute__((target("avx2,popcnt"))) size_t CompareAvx2(const uint8_t* old_page, const uint8_t* new_page, size_t bytes, uint8_t* mask) {
+  const __m256i ones = _mm256_set1_epi64x(-1);
   size_t changed = 0;
   for (size_t at = 0; at < bytes; at += kPageStepBytes) {
-    const unsigned bits =
-        DifferingWordsAvx2(old_page + at, new_page + at) | DifferingWordsAvx2(old_page + at + 32, new_page + at + 32) << 4;
-    mask[at / kPageStepBytes] = static_cast<uint8_t>(bits);
-    changed += static_cast<size_t>(__builtin_popcount(bits));
+    _mm_prefetch(reinterpret_cast<const char*>(old_page + at + kPrefetchBytes), _MM_HINT_T0);
+    _mm_prefetch(reinterpret_cast<const char*>(new_page + at + kPrefetchBytes), _MM_HINT_T0);
+    const __m256i low = SameWordsAvx2(old_page + at, new_page + at);
+    const __m256i high = SameWordsAvx2(old_page + at + 32, new_page + at + 32);
+    mask[at / kPageStepBytes] = 0;
+    if (_mm256_testc_si256(_mm256_and_si256(low, high), ones)) continue;
+    const unsigned same = static_cast<unsigned>(_mm256_movemask_pd(_mm256_castsi256_pd(low))) |
+                          static_cast<unsigned>(_mm256_movemask_pd(_mm256_castsi256_pd(high))) << 4;
+    mask[at / kPageStepBytes] = static_cast<uint8_t>(~same);
+    changed += 8 - static_cast<size_t>(__builtin_popcount(same));
   }
   return changed;
 }
@@ -147,6 +156,18 @@ const PageScan& Choose() { return kPlain; }
 
 #endif
 
+// Of 32 bytes, in arithmetic that JavaScript has too.
+uint32_t TagOf(const uint8_t* place) {
+  uint32_t hash = 0;
+  for (size_t at = 0; at < kSeedBytes; at += sizeof(uint32_t)) {
+    uint32_t value;
+    std::memcpy(&value, place + at, sizeof(value));
+    hash = (hash ^ value) * kAnchorFactor;
+    hash ^= hash >> 15;
+  }
+  return hash == 0 ? 1 : hash;
+}
+
 }  // namespace
 
 const PageScan& Scan() {
@@ -163,6 +184,21 @@ void ScanPages(const uint8_t* old_pages, const uint8_t* new_pages, size_t count,
     const bool is_same = std::memcmp(old_pages + at, new_pages + at, page_bytes) == 0;
     const PageKind kind = scan.is_zero(new_pages + at, page_bytes) ? PageKind::kZero : is_same ? PageKind::kSame : PageKind::kWords;
     kinds[page] = static_cast<uint8_t>(kind);
+  }
+}
+
+void TagPages(const uint8_t* pages, size_t count, size_t page_bytes, uint32_t* tags) {
+  uint16_t places[kAnchorBlockBytes / kWordBytes];
+  for (size_t page = 0; page < count; ++page, pages += page_bytes, tags += kTagsPerPage) {
+    size_t tagged = 0;
+    for (size_t block = 0; block < page_bytes && tagged < kTagsPerPage; block += kAnchorBlockBytes) {
+      const size_t found = Scan().anchors(pages + block, std::min(kAnchorBlockBytes, page_bytes - block), places);
+      for (size_t i = 0; i < found && tagged < kTagsPerPage; ++i) {
+        const size_t at = block + places[i] * kWordBytes;
+        if (at + kSeedBytes <= page_bytes) tags[tagged++] = TagOf(pages + at);
+      }
+    }
+    std::fill(tags + tagged, tags + kTagsPerPage, 0);
   }
 }
 

@@ -25,6 +25,7 @@ export interface Addon {
   pageDeltaEncode(newPages: Uint8Array, oldPages: Uint8Array, pageBytes: number, level: number): Promise<Uint8Array>
   pageDeltaApply(delta: Uint8Array, pages: Uint8Array, count: number, pageBytes: number): Promise<Uint8Array>
   scanPages(oldPages: Uint8Array, newPages: Uint8Array, pageBytes: number, kinds: Uint8Array): void
+  tagPages(pages: Uint8Array, pageBytes: number, tags: Uint32Array): void
   hash(bytes: Uint8Array, digest: Uint8Array): void
   hashPages(bytes: Uint8Array, pageBytes: number, digests: Uint8Array): void
   hashStreamCreate(): Held<'hash'> | undefined
@@ -41,7 +42,7 @@ export interface Addon {
 }
 
 /** Of native/addon.cc: another value means a build of other sources. */
-const BINDING_VERSION = 2
+const BINDING_VERSION = 3
 const PACKAGE_NAME = '@dwcp/native-rdma'
 
 type Loaded = { readonly addon: Addon } | { readonly problem: string }

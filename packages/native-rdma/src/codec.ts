@@ -16,6 +16,7 @@ export {
   pageDeltaBackend,
   scanPages,
 } from './page-delta.js'
+export { TAGS_PER_PAGE, tagPages } from './page-tags.js'
 
 /**
  * How hard to try, and what the decoder will have before the frame.

@@ -13,6 +13,8 @@ export {
   type PageKind,
   pageDeltaBackend,
   scanPages,
+  TAGS_PER_PAGE,
+  tagPages,
   type ZstdBackend,
   type ZstdCompressOptions,
   type ZstdDecompressOptions,

@@ -3,7 +3,8 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { lz4Codecs, pageDeltas, seeded, stateLike, zstdCodecs } from '../test/implementations.ts'
 import type { NativeErrorCode } from './index.ts'
-import { applyPageDelta, encodePageDelta, PAGE_KIND_CODES, pageDeltaBackend, scanPages } from './index.ts'
+import { applyPageDelta, encodePageDelta, PAGE_KIND_CODES, pageDeltaBackend, scanPages, TAGS_PER_PAGE, tagPages } from './index.ts'
+import { tagPagesJs } from './page-tags.ts'
 
 const PAGE_BYTES = 512
 const { same, words, whole, zero } = PAGE_KIND_CODES
@@ -145,6 +146,24 @@ test('content that moved out of any page of the old memory costs little by the n
   // Moved by 24 bytes, across pages, as in a write-ahead log.
   now.copyWithin(40 * 4096, 3 * 4096 + 24, 7 * 4096 + 24)
   expect((await encodePageDelta(now, old, { pageBytes: 4096 })).length).toBeLessThan(400)
+})
+
+test('tags recognise content wherever it has moved, and are the same with and without the addon', () => {
+  const next = seeded(12)
+  const old = Uint8Array.from({ length: 8 * 4096 }, () => next())
+  const moved = new Uint8Array(8 * 4096)
+  moved.set(old.subarray(0, 7 * 4096), 24)
+  const held = new Set(tagPages(old, 4096))
+  const known = [...tagPages(moved, 4096)].filter((tag) => tag !== 0)
+  expect(known.filter((tag) => held.has(tag)).length).toBeGreaterThan(known.length / 2)
+  // Few anchors in short pages: all of them have a tag.
+  const twin = new Uint32Array((old.length / 512) * TAGS_PER_PAGE)
+  tagPagesJs(old, 512, twin)
+  const byPage = (tags: Uint32Array): number[][] =>
+    Array.from({ length: old.length / 512 }, (_, page) => [...tags.subarray(page * TAGS_PER_PAGE, (page + 1) * TAGS_PER_PAGE)].sort())
+  expect(byPage(tagPages(old, 512))).toEqual(byPage(twin))
+  expect(tagPages(new Uint8Array(8192), 4096).every((tag) => tag === 0)).toBe(true)
+  expect(() => tagPages(old, 100)).toThrow(RangeError)
 })
 
 test('a scan says of each page whether it is zero, equal, or neither', () => {

@@ -5,11 +5,12 @@ import { Image } from './image.js'
 import { layOut } from './layout.js'
 
 const layout = layOut([{ pageBytes: 4096, lengthBytes: 1 << 20, maxLengthBytes: 1 << 20 }])
+const NO_TAGS = new Uint32Array(8)
 const digest = (value: number): Digest => `sha-256:${value.toString(16)}`
 
 function imageOf(pages: number): Image {
   const image = Image.empty(layout)
-  for (let page = 0; page < pages; page += 1) image.write(0, page, Buffer.alloc(4096, page + 1), 0, Buffer.alloc(16, page), 0)
+  for (let page = 0; page < pages; page += 1) image.write(0, page, Buffer.alloc(4096, page + 1), 0, Buffer.alloc(16, page), 0, NO_TAGS)
   return image
 }
 
@@ -48,7 +49,7 @@ test('counts what images share once, and gives it back with the last of them', (
   baselines.keep('a', digest(1), first)
   const before = baselines.lengthBytes
   const second = first.fork(layout)
-  second.write(0, 0, Buffer.alloc(4096, 99), 0, Buffer.alloc(16, 99), 0)
+  second.write(0, 0, Buffer.alloc(4096, 99), 0, Buffer.alloc(16, 99), 0, NO_TAGS)
   baselines.keep('a', digest(2), second)
   expect(baselines.lengthBytes - before).toBe(second.overheadBytes + 4096 + 65_536)
   baselines.keep('a', digest(1), imageOf(0))

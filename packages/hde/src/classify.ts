@@ -56,12 +56,3 @@ function markZeros(outcomes: Uint8Array, bytes: Buffer, pageBytes: number): void
     if (bytes.compare(zeros, 0, pageBytes, offset, offset + pageBytes) === 0) outcomes[index] = OUTCOMES.zero
   }
 }
-
-/** Brings `image` to what the other side holds once it has decoded the batch. */
-export function applyBatch(batch: PageBatch, { outcomes, hashes }: Classified, image: Image): void {
-  for (const [index, page] of batch.pages.entries()) {
-    if (outcomes[index] === OUTCOMES.unchanged) continue
-    if (outcomes[index] === OUTCOMES.zero) image.regions[batch.region]?.writeZeros(page)
-    else image.write(batch.region, page, batch.bytes, index * batch.pageBytes, hashes, index * HASH_BYTES)
-  }
-}

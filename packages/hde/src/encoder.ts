@@ -6,7 +6,7 @@ import { beginFrame, FRAME_KINDS, sealFrame } from './frame.js'
 import type { Image } from './image.js'
 import type { Kernels } from './kernels.js'
 import type { RegionShape } from './layout.js'
-import { BATCH_BYTES, DEFAULT_DECODE_LIMITS } from './limits.js'
+import { BATCH_BYTES, DEFAULT_DECODE_LIMITS, IMAGE_BATCH_BYTES } from './limits.js'
 import { encodeOpaque } from './opaque-frame.js'
 import { PagesEncoder } from './pages-encoder.js'
 import type { Profile } from './profiles.js'
@@ -89,7 +89,8 @@ export class StateEncoder implements PageEncoder {
     this.#pagesEncoder ??= new PagesEncoder(kernels, this.#parts.profile, this.#image, this.#tally)
     this.#tally.rawBytes += chunk.bytes.length
     const frames: Uint8Array[] = []
-    for (const batch of batches(chunk, pageBytes)) {
+    const batchBytes = this.#image === undefined ? BATCH_BYTES : IMAGE_BATCH_BYTES
+    for (const batch of batches(chunk, pageBytes, batchBytes)) {
       // Raw and zero pages need no thread: without a turn of the loop a long chunk would hold up everything else.
       if (frames.length > 0) await setImmediate()
       frames.push(await this.#pagesEncoder.encode(batch, this.#sequence++))
@@ -116,9 +117,13 @@ export class StateEncoder implements PageEncoder {
   }
 }
 
-function* batches({ region, pages, bytes }: Extract<StateChunk, { kind: 'pages' }>, pageBytes: number): Generator<PageBatch> {
+function* batches(
+  { region, pages, bytes }: Extract<StateChunk, { kind: 'pages' }>,
+  pageBytes: number,
+  batchBytes: number,
+): Generator<PageBatch> {
   const all = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
-  const batchPages = Math.max(1, BATCH_BYTES / pageBytes)
+  const batchPages = Math.max(1, batchBytes / pageBytes)
   for (let first = 0; first < pages.length; first += batchPages) {
     const end = Math.min(pages.length, first + batchPages)
     yield { region, pageBytes, pages: pages.subarray(first, end), bytes: all.subarray(first * pageBytes, end * pageBytes) }

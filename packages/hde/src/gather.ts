@@ -1,4 +1,5 @@
-import { isChanged, OUTCOMES } from './outcomes.js'
+import type { Image } from './image.js'
+import { countChanged, isChanged, OUTCOMES } from './outcomes.js'
 import type { RegionImage } from './region-image.js'
 
 /** Copies the changed pages of `bytes` one after the other into `target`, from `targetOffset` on. */
@@ -16,18 +17,25 @@ export function gatherChanged(bytes: Buffer, pageBytes: number, outcomes: Uint8A
   }
 }
 
-/**
- * The old content of changed pages, one after the other.
- *
- * @param aligned - with zeros where a changed page has no old content, so that old and new stand at the same offsets
- */
-export function gatherOld(image: RegionImage, pages: Uint32Array, outcomes: Uint8Array, aligned: boolean): Buffer {
-  const wanted = pages.filter((_, index) => outcomes[index] === OUTCOMES.delta || (aligned && outcomes[index] === OUTCOMES.full))
-  const old = Buffer.alloc(wanted.length * image.pageBytes)
+/** The old content of changed pages, one after the other; zeros where there is none. */
+export function gatherOld(image: RegionImage, pages: Uint32Array, outcomes: Uint8Array): Buffer {
+  const old = Buffer.allocUnsafeSlow(countChanged(outcomes) * image.pageBytes)
   let end = 0
   for (const [index, page] of pages.entries()) {
-    if (outcomes[index] === OUTCOMES.delta) image.read(page, old, end)
-    if (outcomes[index] === OUTCOMES.delta || (aligned && outcomes[index] === OUTCOMES.full)) end += image.pageBytes
+    if (!isChanged(outcomes[index])) continue
+    const next = end + image.pageBytes
+    if (outcomes[index] !== OUTCOMES.delta || !image.hasContent(page)) old.fill(0, end, next)
+    else image.read(page, old, end)
+    end = next
   }
   return old
+}
+
+/** `old`, and behind it the pages of the image with these numbers. */
+export function withSources(old: Buffer, image: Image, sources: Uint32Array, pageBytes: number): Buffer {
+  if (sources.length === 0) return old
+  const both = Buffer.alloc(old.length + sources.length * pageBytes)
+  old.copy(both)
+  for (const [index, source] of sources.entries()) image.read(source, both, old.length + index * pageBytes)
+  return both
 }

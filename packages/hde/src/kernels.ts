@@ -1,4 +1,13 @@
-import { codecBackend, lz4Compress, lz4Decompress, zstdCompress, zstdDecompress } from '@dwcp/native-rdma/codec'
+import {
+  applyPageDelta,
+  codecBackend,
+  encodePageDelta,
+  lz4Compress,
+  lz4Decompress,
+  tagPages,
+  zstdCompress,
+  zstdDecompress,
+} from '@dwcp/native-rdma/codec'
 import { type Hash, loadHash } from '@dwcp/native-rdma/hash'
 
 /** The codecs and the hash that encoders and decoders run on. */
@@ -6,7 +15,7 @@ export interface Kernels {
   readonly hash: Pick<Hash, 'xxh3_128' | 'hashPages'>
   /** Whether zstd can be made here; LZ4 serves where not. */
   readonly zstdEncodes: boolean
-  /** Whether zstd takes a reference prefix here; old pages are XORed in where not. */
+  /** Whether zstd takes a reference prefix here. */
   readonly zstdPrefix: boolean
   /** Which backend serves each purpose, and why. */
   readonly backends: Readonly<Record<'zstd' | 'lz4' | 'hash', string>>
@@ -14,6 +23,9 @@ export interface Kernels {
   readonly zstdDecompress: typeof zstdDecompress
   readonly lz4Compress: typeof lz4Compress
   readonly lz4Decompress: typeof lz4Decompress
+  readonly encodePageDelta: typeof encodePageDelta
+  readonly applyPageDelta: typeof applyPageDelta
+  readonly tagPages: typeof tagPages
 }
 
 /** Of this host. Asynchronous because the hash may be WebAssembly. */
@@ -33,5 +45,8 @@ export async function loadKernels(): Promise<Kernels> {
     zstdDecompress,
     lz4Compress,
     lz4Decompress,
+    encodePageDelta,
+    applyPageDelta,
+    tagPages,
   }
 }

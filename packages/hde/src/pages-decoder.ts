@@ -1,11 +1,13 @@
+import { isDwcpError } from '@dwcp/interface'
+import { applyBatch } from './apply-batch.js'
 import { corrupt } from './errors.js'
-import { HASH_BYTES, type OpenFrame } from './frame.js'
-import { gatherOld } from './gather.js'
+import type { OpenFrame } from './frame.js'
+import { gatherOld, withSources } from './gather.js'
 import type { Image } from './image.js'
 import type { Kernels } from './kernels.js'
 import { locate, type RegionShape } from './layout.js'
 import { countChanged, isChanged, OUTCOMES } from './outcomes.js'
-import { checkMethod, OLD_USES, oldUseOf, unpack } from './packing.js'
+import { checkMethod, PAGE_DELTA, unpack } from './packing.js'
 import { PageHashes } from './page-hashes.js'
 import { type PagesHead, readPagesHead } from './pages-frame.js'
 import type { RegionImage } from './region-image.js'
@@ -46,17 +48,20 @@ export class PagesDecoder {
     this.#fill(head, image, changed, pageBytes, bytes)
     const hashes = this.#pageHashes.of(bytes, pageBytes, outcomes)
     frame.verify(headBytes, hashes)
-    this.#apply(head, bytes, pageBytes, hashes)
+    if (this.#image !== undefined) {
+      applyBatch({ region, pageBytes, pages, bytes, outcomes, hashes }, this.#kernels.tagPages(bytes, pageBytes), this.#image)
+    }
     return { region, pages, bytes: new Uint8Array(bytes.buffer) }
   }
 
-  #checkReferences({ outcomes, references, method }: PagesHead, image: RegionImage | undefined, pageBytes: number): void {
-    const needsImage = outcomes.some((outcome) => outcome !== OUTCOMES.zero && outcome !== OUTCOMES.full)
+  #checkReferences({ outcomes, references, sources, method }: PagesHead, image: RegionImage | undefined, pageBytes: number): void {
+    const needsImage = method === PAGE_DELTA || outcomes.some((outcome) => outcome !== OUTCOMES.zero && outcome !== OUTCOMES.full)
     if (image === undefined && needsImage) throw corrupt('a frame that refers to an image, in a stream without one')
-    const hasDelta = outcomes.includes(OUTCOMES.delta)
-    checkMethod(method, hasDelta)
-    if (hasDelta && oldUseOf(method) === OLD_USES.none) throw corrupt('changed pages without use of the old ones')
-    for (const reference of references) {
+    if (method !== PAGE_DELTA) {
+      checkMethod(method, false)
+      if (outcomes.includes(OUTCOMES.delta)) throw corrupt('changed pages without use of the old ones')
+    }
+    for (const reference of [...references, ...sources]) {
       const place = locate(this.#layout, reference)
       const target = place === undefined ? undefined : this.#image?.regions[place.region]
       if (place === undefined || target?.pageBytes !== pageBytes || !target.holds(place.page)) {
@@ -66,15 +71,26 @@ export class PagesDecoder {
   }
 
   async #changed(head: PagesHead, payload: Uint8Array, image: RegionImage | undefined, pageBytes: number): Promise<Buffer> {
-    const lengthBytes = countChanged(head.outcomes) * pageBytes
-    if (lengthBytes === 0) {
+    const count = countChanged(head.outcomes)
+    if (count === 0) {
       if (payload.length > 0) throw corrupt('a payload where no page is changed')
       return Buffer.alloc(0)
     }
-    const use = oldUseOf(head.method)
-    const old = image === undefined || use === OLD_USES.none ? NOTHING : gatherOld(image, head.pages, head.outcomes, use === OLD_USES.xor)
-    const changed = await unpack(this.#kernels, { method: head.method, bytes: payload }, old, lengthBytes)
+    if (head.method === PAGE_DELTA && image !== undefined && this.#image !== undefined) {
+      const pages = withSources(gatherOld(image, head.pages, head.outcomes), this.#image, head.sources, pageBytes)
+      await this.#applyDelta(payload, pages, pageBytes, count)
+      return pages
+    }
+    const changed = await unpack(this.#kernels, { method: head.method, bytes: payload }, NOTHING, count * pageBytes)
     return Buffer.from(changed.buffer, changed.byteOffset, changed.length)
+  }
+
+  async #applyDelta(delta: Uint8Array, pages: Buffer, pageBytes: number, count: number): Promise<void> {
+    try {
+      await this.#kernels.applyPageDelta(delta, pages, { pageBytes, count })
+    } catch (error) {
+      throw isDwcpError(error, 'ERR_NATIVE_CORRUPT') ? corrupt('a page delta that does not decode', {}, error) : error
+    }
   }
 
   /** `bytes` holds zeros. */
@@ -96,15 +112,6 @@ export class PagesDecoder {
       const place = locate(this.#layout, references[nextReference] ?? 0)
       nextReference += 1
       if (place !== undefined) this.#image?.regions[place.region]?.read(place.page, bytes, offset)
-    }
-  }
-
-  #apply({ region, pages, outcomes }: PagesHead, bytes: Buffer, pageBytes: number, hashes: Buffer): void {
-    if (this.#image === undefined) return
-    for (const [index, page] of pages.entries()) {
-      if (outcomes[index] === OUTCOMES.unchanged) continue
-      if (outcomes[index] === OUTCOMES.zero) this.#image.regions[region]?.writeZeros(page)
-      else this.#image.write(region, page, bytes, index * pageBytes, hashes, index * HASH_BYTES)
     }
   }
 }

@@ -1,10 +1,12 @@
-import { applyBatch, classify, type PageBatch } from './classify.js'
+import { applyBatch } from './apply-batch.js'
+import { type Classified, classify, type PageBatch } from './classify.js'
 import { beginFrame, FRAME_KINDS, layFrame, sealFrame, sealInPlace } from './frame.js'
-import { gatherChanged, gatherOld } from './gather.js'
+import { gatherChanged, gatherOld, withSources } from './gather.js'
 import type { Image } from './image.js'
 import type { Kernels } from './kernels.js'
+import { findSources } from './moved-pages.js'
 import { countChanged, OUTCOMES } from './outcomes.js'
-import { CODECS, deltaUse, methodOf, OLD_USES, oldUseOf } from './packing.js'
+import { CODECS, methodOf, OLD_USES, PAGE_DELTA } from './packing.js'
 import { PageHashes } from './page-hashes.js'
 import { type PagesHead, writePagesHead } from './pages-frame.js'
 import { PayloadChoice } from './payload-choice.js'
@@ -12,7 +14,16 @@ import type { Profile } from './profiles.js'
 import type { Tally } from './tally.js'
 
 const RAW = methodOf(CODECS.raw, OLD_USES.none)
-const NOTHING = new Uint8Array(0)
+const NO_PAGES = new Uint32Array(0)
+
+/** What the decoder has that helps with the changed pages of a batch. */
+interface Known {
+  /** The old content of the changed pages, then the sources; empty where nothing helps. */
+  readonly old: Buffer
+  readonly sources: Uint32Array
+}
+
+const NOTHING_KNOWN: Known = { old: Buffer.alloc(0), sources: NO_PAGES }
 
 /** Turns batches of pages into frames, one frame and one call into the thread pool per batch. */
 export class PagesEncoder {
@@ -37,30 +48,49 @@ export class PagesEncoder {
     const profile = this.#profile()
     const classified = classify(batch, this.#image, profile, this.#pageHashes)
     const { outcomes, references, hashes } = classified
-    const old = this.#gatherOld(batch, outcomes)
-    const head: PagesHead = { region: batch.region, pages: batch.pages.slice(), outcomes, references, method: RAW }
-    const plain = withoutDeltas(head)
+    const known = this.#image === undefined ? NOTHING_KNOWN : this.#learn(batch, classified, profile, this.#image)
+    const head: PagesHead = {
+      region: batch.region,
+      pages: batch.pages.slice(),
+      outcomes,
+      references,
+      method: PAGE_DELTA,
+      sources: known.sources,
+    }
+    const plain = { ...withoutDeltas(head), method: RAW, sources: NO_PAGES }
     const plainHead = headBytes(plain, sequence)
     const payloadBytes = countChanged(outcomes) * batch.pageBytes
     const frame = layFrame(plainHead, payloadBytes)
     gatherChanged(batch.bytes, batch.pageBytes, outcomes, frame, plainHead.length)
-    if (this.#image !== undefined) applyBatch(batch, classified, this.#image)
 
     const payload = frame.subarray(plainHead.length, plainHead.length + payloadBytes)
-    const packed = payloadBytes === 0 ? undefined : await this.#choice.choose(profile, payload, old)
+    const packed = payloadBytes === 0 ? undefined : await this.#choice.choose(profile, payload, known.old, batch.pageBytes)
     if (packed === undefined) {
       this.#count(plain, payloadBytes)
       return sealInPlace(frame, plainHead.length, hashes, this.#kernels.hash)
     }
-    const chosen = oldUseOf(packed.method) === OLD_USES.none ? { ...plain, method: packed.method } : { ...head, method: packed.method }
+    const chosen = packed.method === PAGE_DELTA ? head : { ...plain, method: packed.method }
     this.#count(chosen, packed.bytes.length)
     return sealFrame(headBytes(chosen, sequence), packed.bytes, hashes, this.#kernels.hash)
   }
 
-  #gatherOld(batch: PageBatch, outcomes: Uint8Array): Uint8Array {
-    const image = this.#image?.regions[batch.region]
-    if (image === undefined || !outcomes.includes(OUTCOMES.delta)) return NOTHING
-    return gatherOld(image, batch.pages, outcomes, deltaUse(this.#kernels) === OLD_USES.xor)
+  /** Finds what helps, and brings the image up to date. */
+  #learn(batch: PageBatch, classified: Classified, profile: Profile, image: Image): Known {
+    const { region, pageBytes, pages, bytes } = batch
+    const { outcomes } = classified
+    const tags = this.#kernels.tagPages(bytes, pageBytes)
+    let known = NOTHING_KNOWN
+    const held = image.regions[region]
+    if (profile.delta && held !== undefined && countChanged(outcomes) > 0) {
+      const hasOld = outcomes.includes(OUTCOMES.delta)
+      const old = hasOld ? gatherOld(held, pages, outcomes) : NOTHING_KNOWN.old
+      const own = new Set(Array.from(pages, (page) => image.numberOf(region, page)))
+      const sources = findSources(image, pageBytes, outcomes, tags, this.#kernels.tagPages(old, pageBytes), own)
+      if (hasOld) known = { old: withSources(old, image, sources, pageBytes), sources }
+      else if (sources.length > 0) known = { old: withSources(gatherOld(held, pages, outcomes), image, sources, pageBytes), sources }
+    }
+    applyBatch({ ...batch, ...classified }, tags, image)
+    return known
   }
 
   #count(head: PagesHead, payloadBytes: number): void {

@@ -22,12 +22,15 @@ const head = fc
   .map((entries): PagesHead => {
     const sorted = entries.toSorted(([a], [b]) => a - b)
     const outcomes = Uint8Array.from(sorted, ([, outcome]) => outcome)
+    const changed = sorted.filter(([, outcome]) => outcome >= 3)
+    const method = changed.length === 0 ? 0 : (sorted.length % 3) + 1
     return {
       region: 1,
       pages: Uint32Array.from(sorted, ([page]) => page),
       outcomes,
       references: Uint32Array.from(sorted.filter(([, outcome]) => outcome === 2).map(([, , reference]) => reference)),
-      method: outcomes.some((outcome) => outcome >= 3) ? 2 : 0,
+      method,
+      sources: Uint32Array.from(method === 3 ? changed.slice(0, sorted.length % 7) : [], ([, , source]) => source),
     }
   })
 
@@ -47,7 +50,14 @@ test('reads back every list of pages, outcomes and references', () => {
 
 test('a full batch of neighbours takes a handful of bytes', () => {
   const pages = Uint32Array.from({ length: 256 }, (_, index) => 1000 + index)
-  const bytes = written({ region: 1, pages, outcomes: new Uint8Array(256), references: new Uint32Array(0), method: 0 })
+  const bytes = written({
+    region: 1,
+    pages,
+    outcomes: new Uint8Array(256),
+    references: new Uint32Array(0),
+    method: 0,
+    sources: new Uint32Array(0),
+  })
   expect(bytes.length).toBeLessThan(12)
 })
 
@@ -55,10 +65,11 @@ test('random bytes are refused with a typed error or describe pages within all b
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 60 }), (bytes) => {
       try {
-        const { region, pages, outcomes, references } = readPagesHead(new ByteReader(bytes, 0), layout, CHUNK_BYTES)
+        const { region, pages, outcomes, references, sources } = readPagesHead(new ByteReader(bytes, 0), layout, CHUNK_BYTES)
         expect(pages.length).toBeLessThanOrEqual(256)
         expect(outcomes).toHaveLength(pages.length)
         expect(pages.every((page) => page < (layout[region]?.maxPages ?? 0))).toBe(true)
+        expect(sources.length).toBeLessThanOrEqual(pages.length)
         expect(references.every((reference) => reference < MAX_PAGES + 100)).toBe(true)
       } catch (error) {
         if (!isDwcpError(error, 'ERR_HDE_CORRUPT') && !isDwcpError(error, 'ERR_HDE_LIMIT')) throw error
@@ -76,6 +87,7 @@ test('takes as many pages as the limit allows and not one more', () => {
       outcomes: new Uint8Array(count),
       references: new Uint32Array(0),
       method: 0,
+      sources: new Uint32Array(0),
     })
   expect(readPagesHead(new ByteReader(pagesHead(256), 0), layout, CHUNK_BYTES).pages).toHaveLength(256)
   expect(() => readPagesHead(new ByteReader(pagesHead(257), 0), layout, CHUNK_BYTES)).toThrow(/limits\.chunkBytes/)

@@ -3,6 +3,7 @@ import type { ByteWriter } from './byte-writer.js'
 import { corrupt, pastLimit } from './errors.js'
 import type { RegionShape } from './layout.js'
 import { countChanged, OUTCOME_NAMES, OUTCOMES } from './outcomes.js'
+import { PAGE_DELTA } from './packing.js'
 
 /** The head of a frame of kind `pages`: which pages, what became of each, and where equal ones are. */
 export interface PagesHead {
@@ -15,9 +16,11 @@ export interface PagesHead {
   readonly references: Uint32Array
   /** How the payload is packed; of no meaning where no page is changed. */
   readonly method: number
+  /** Pages of the image that content moved out of, counted through; only where the payload is a page delta. */
+  readonly sources: Uint32Array
 }
 
-export function writePagesHead(head: ByteWriter, { region, pages, outcomes, references, method }: PagesHead): void {
+export function writePagesHead(head: ByteWriter, { region, pages, outcomes, references, method, sources }: PagesHead): void {
   head.varint(region)
   head.varint(pages.length)
   let end = 0
@@ -37,12 +40,20 @@ export function writePagesHead(head: ByteWriter, { region, pages, outcomes, refe
     head.varint((count - 1) * 8 + outcome)
     index += count
   }
+  writeNumbers(head, references)
+  if (countChanged(outcomes) === 0) return
+  head.byte(method)
+  if (method !== PAGE_DELTA) return
+  head.varint(sources.length)
+  writeNumbers(head, sources)
+}
+
+function writeNumbers(head: ByteWriter, numbers: Uint32Array): void {
   let expected = 0
-  for (const reference of references) {
-    head.zigzag(reference - expected)
-    expected = reference + 1
+  for (const number of numbers) {
+    head.zigzag(number - expected)
+    expected = number + 1
   }
-  if (countChanged(outcomes) > 0) head.byte(method)
 }
 
 /** Checks every number before anything of its size is allocated. */
@@ -57,9 +68,12 @@ export function readPagesHead(reader: ByteReader, layout: readonly RegionShape[]
   }
   const pages = readPageNumbers(reader, count, shape.maxPages)
   const outcomes = readOutcomes(reader, count)
-  const references = readReferences(reader, outcomes, layout)
-  const method = countChanged(outcomes) > 0 ? reader.byte() : 0
-  return { region, pages, outcomes, references, method }
+  const duplicates = outcomes.reduce((sum, outcome) => sum + (outcome === OUTCOMES.duplicate ? 1 : 0), 0)
+  const references = readNumbers(reader, duplicates, layout)
+  const changed = countChanged(outcomes)
+  const method = changed > 0 ? reader.byte() : 0
+  const sources = method === PAGE_DELTA ? readSources(reader, changed, layout) : new Uint32Array(0)
+  return { region, pages, outcomes, references, method, sources }
 }
 
 function readPageNumbers(reader: ByteReader, count: number, maxPages: number): Uint32Array {
@@ -91,16 +105,23 @@ function readOutcomes(reader: ByteReader, count: number): Uint8Array {
   return outcomes
 }
 
-function readReferences(reader: ByteReader, outcomes: Uint8Array, layout: readonly RegionShape[]): Uint32Array {
+/** No more than pages are changed: what they take is bounded by the chunk. */
+function readSources(reader: ByteReader, changed: number, layout: readonly RegionShape[]): Uint32Array {
+  const count = reader.varint()
+  if (count > changed) throw corrupt(`${count} pages to help with ${changed}`)
+  return readNumbers(reader, count, layout)
+}
+
+function readNumbers(reader: ByteReader, count: number, layout: readonly RegionShape[]): Uint32Array {
   const last = layout.at(-1)
   const totalPages = last === undefined ? 0 : last.firstPage + last.maxPages
-  const references = new Uint32Array(outcomes.reduce((sum, outcome) => sum + (outcome === OUTCOMES.duplicate ? 1 : 0), 0))
+  const numbers = new Uint32Array(count)
   let expected = 0
-  for (let index = 0; index < references.length; index += 1) {
-    const reference = expected + reader.zigzag()
-    if (reference < 0 || reference >= totalPages) throw corrupt(`a reference to page ${reference} of ${totalPages}`)
-    references[index] = reference
-    expected = reference + 1
+  for (let index = 0; index < count; index += 1) {
+    const number = expected + reader.zigzag()
+    if (number < 0 || number >= totalPages) throw corrupt(`a reference to page ${number} of ${totalPages}`)
+    numbers[index] = number
+    expected = number + 1
   }
-  return references
+  return numbers
 }

@@ -1,10 +1,10 @@
 import type { Kernels } from './kernels.js'
-import { type Packed, pack, packDelta } from './packing.js'
+import { PAGE_DELTA, type Packed, pack } from './packing.js'
 import type { Profile } from './profiles.js'
 
 /** A codec that saves less costs more time than the bytes. */
 const WORTHWHILE_RATIO = 0.9
-/** On slower links: what zstd makes of noise is a little more than the noise. */
+/** On slower links: what zstd makes of noise is a little more than the noise. Page deltas find out on the way. */
 const SAVING_RATIO = 0.98
 const SAMPLE_PIECES = 16
 const SAMPLE_PIECE_BYTES = 4096
@@ -21,25 +21,26 @@ export class PayloadChoice {
     this.#kernels = kernels
   }
 
-  /** The smaller of what it tries, or undefined where raw bytes do as well. `old` as for `packDelta`, empty where there is none. */
-  async choose({ codec, levelDelta, levelFull }: Profile, source: Uint8Array, old: Uint8Array): Promise<Packed | undefined> {
+  /**
+   * Packed, or undefined where raw bytes do as well.
+   *
+   * @param old - The old content of the pages and further pages that help, as for `encodePageDelta`; empty where nothing helps.
+   */
+  async choose(profile: Profile, source: Uint8Array, old: Uint8Array, pageBytes: number): Promise<Packed | undefined> {
+    const { codec, levelDelta, levelFull } = profile
     if (codec === 'lz4-if-worth-it' && !(await this.#sampleCompresses(source))) return undefined
-    let delta = old.length > 0
-    let full = true
-    // A page goes into the sample with its old content, so where they lie side by side the sample speaks for both ways.
-    if (codec === 'zstd' && source.length > SAMPLE_BYTES && (old.length === 0 || old.length === source.length)) {
-      const sample = sampleOf(source)
-      const plainBytes = (await pack(this.#kernels, sample, levelFull)).bytes.length
-      const deltaBytes = delta ? (await packDelta(this.#kernels, sample, sampleOf(old), levelDelta)).bytes.length : sample.length
-      if (Math.min(plainBytes, deltaBytes) > sample.length * SAVING_RATIO) return undefined
-      delta &&= deltaBytes < plainBytes
-      full = !delta
-    }
-    const packed: Packed[] = []
-    if (delta) packed.push(await packDelta(this.#kernels, source, old, levelDelta))
-    if (full) packed.push(await pack(this.#kernels, source, levelFull))
-    const [best] = packed.sort((x, y) => x.bytes.length - y.bytes.length)
-    return best !== undefined && best.bytes.length < source.length ? best : undefined
+    if (codec === 'zstd' && old.length === 0 && source.length > SAMPLE_BYTES && !(await this.#sampleSaves(source, levelFull)))
+      return undefined
+    const packed =
+      old.length > 0
+        ? { method: PAGE_DELTA, bytes: await this.#kernels.encodePageDelta(source, old, { pageBytes, level: levelDelta }) }
+        : await pack(this.#kernels, source, levelFull)
+    return packed.bytes.length < source.length ? packed : undefined
+  }
+
+  async #sampleSaves(source: Uint8Array, level: number): Promise<boolean> {
+    const sample = sampleOf(source)
+    return (await pack(this.#kernels, sample, level)).bytes.length <= sample.length * SAVING_RATIO
   }
 
   async #sampleCompresses(source: Uint8Array): Promise<boolean> {

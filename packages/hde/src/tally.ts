@@ -1,6 +1,6 @@
 import type { Digest, EncoderStats } from '@dwcp/interface'
 import { OUTCOME_NAMES, type Outcome } from './outcomes.js'
-import { codecName } from './packing.js'
+import { codecName, PAGE_DELTA } from './packing.js'
 import type { EncodingProfile } from './profiles.js'
 
 /**
@@ -12,8 +12,8 @@ export interface PageEncoderStats extends EncoderStats {
   readonly profile: EncodingProfile
   /** The baseline that the frames build on. */
   readonly baseline?: Digest
-  /** Payload bytes on the wire by codec. */
-  readonly payloadBytes: Readonly<Record<'raw' | 'lz4' | 'zstd', number>>
+  /** Payload bytes on the wire by codec; `delta` are page deltas. */
+  readonly payloadBytes: Readonly<Record<'raw' | 'lz4' | 'zstd' | 'delta', number>>
   /** Which backend serves, and why; absent before the first call. `zstd` says so where LZ4 stands in for it. */
   readonly backends?: Readonly<Record<'zstd' | 'lz4' | 'hash', string>>
 }
@@ -23,14 +23,14 @@ export class Tally {
   rawBytes = 0
   wireBytes = 0
   readonly #pages: Record<Outcome, number> = { zero: 0, unchanged: 0, duplicate: 0, delta: 0, full: 0 }
-  readonly #payloadBytes = { raw: 0, lz4: 0, zstd: 0 }
+  readonly #payloadBytes = { raw: 0, lz4: 0, zstd: 0, delta: 0 }
 
   outcomes(codes: Uint8Array): void {
     for (const code of codes) this.#pages[OUTCOME_NAMES[code] ?? 'full'] += 1
   }
 
   payload(method: number, bytes: number): void {
-    this.#payloadBytes[codecName(method)] += bytes
+    this.#payloadBytes[method === PAGE_DELTA ? 'delta' : codecName(method)] += bytes
   }
 
   stats(): EncoderStats & Pick<PageEncoderStats, 'payloadBytes'> {

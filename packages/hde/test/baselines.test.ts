@@ -119,7 +119,7 @@ test('keeps nothing of a stream that broke, is under way or described no image, 
 })
 
 test('baselines past the bound go, the least recently used first', async () => {
-  const codec = createCodec({ baselineBytes: 400_000, baselinesPerWorkload: 9 })
+  const codec = createCodec({ baselineBytes: 440_000, baselinesPerWorkload: 9 })
   for (const number of range(6)) {
     const [encoder, decoder] = [createCodec().encoder(options), codec.decoder(options)]
     await pass(encoder, decoder, pagesOf(noise(number, memory.length), range(16)))

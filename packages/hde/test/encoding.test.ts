@@ -109,7 +109,7 @@ test('the datacenter profile compresses what compresses and leaves the rest alon
   expect(text.stats().wireBytes).toBeLessThan(0.8 * 16 * PAGE_BYTES)
   const random = codec.encoder(options)
   for (const seed of range(10)) await frames(random, pagesOf(noise(seed, 16 * PAGE_BYTES), range(16)))
-  expect(random.stats().payloadBytes).toEqual({ raw: 10 * 16 * PAGE_BYTES, lz4: 0, zstd: 0 })
+  expect(random.stats().payloadBytes).toEqual({ raw: 10 * 16 * PAGE_BYTES, lz4: 0, zstd: 0, delta: 0 })
   expect(random.stats().wireBytes).toBeLessThan(10 * 16 * PAGE_BYTES + 1000)
 })
 
@@ -152,7 +152,7 @@ test('noise goes out raw, at no more than its own size, on every kind of link', 
     const encoder = createCodec({ profile: () => profile }).encoder({ workload: 'w', regions })
     await encoder.encode(pagesOf(memory, range(256)))
     const { payloadBytes } = encoder.stats()
-    expect([profile, payloadBytes]).toEqual([profile, { raw: memory.length, lz4: 0, zstd: 0 }])
+    expect([profile, payloadBytes]).toEqual([profile, { raw: memory.length, lz4: 0, zstd: 0, delta: 0 }])
   }
 })
 

@@ -28,7 +28,7 @@ function written(chunk: StateChunk): string {
 afterAll(() => void vi.unstubAllEnvs())
 
 test('the page has vectors for every kind of frame and every codec', () => {
-  expect(vectors).toHaveLength(4)
+  expect(vectors).toHaveLength(5)
   expect(new Set(vectors.flatMap(({ frames: all }) => all.map((frame) => frame[1])))).toEqual(new Set([1, 2, 3, 4, 5, 6]))
 })
 

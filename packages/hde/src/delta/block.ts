@@ -103,7 +103,6 @@ export function readBlock(
   const heads = STREAM_ORDER.map((name) => {
     const head = { lengthBytes: reader.varint(), method: reader.byte(), packedBytes: reader.varint() }
     checkMethod(head.method, name === 'literals')
-    if (oldUseOf(head.method) === OLD_USES.xor) throw corrupt('a stream XORed with nothing')
     return head
   })
   const streamsBytes = heads.reduce((sum, { lengthBytes }) => sum + lengthBytes, 0)

@@ -81,7 +81,6 @@ export async function decodeDocuments(
   if (lengthBytes > textBytes) throw pastLimit('the text of documents', lengthBytes, textBytes, 'raise textBytes')
   const method = reader.byte()
   checkMethod(method, true)
-  if (oldUseOf(method) === OLD_USES.xor) throw corrupt('a text XORed with nothing')
   const bits = new BitReader(reader.take(columnBytes))
   const rest = reader.rest()
   if (rest.length < HASH_BYTES) throw corrupt('a batch that ends early')

@@ -25,6 +25,8 @@ constexpr size_t kMaxIndexEntries = 1 << 24;
 // How far a copy goes on over bytes that differ: while, from its best end, no more than this many mismatches outweigh the matches
 // (after bsdiff, Percival 2003). What differs is patched.
 constexpr int64_t kPatience = 24;
+// In matching bytes: a patch is several bytes long, and noise that is half the same by chance must not be patched.
+constexpr int64_t kMismatchCost = 3;
 constexpr int64_t kEnoughBytes = 32;
 constexpr size_t kMaxBackwardBytes = 4096;
 constexpr size_t kStreams = 6;
@@ -216,7 +218,7 @@ class Matcher {
     size_t length = 0;
     const size_t room = Room(at, source);
     for (size_t k = 0; k < room && score >= best - kPatience && best <= kEnoughBytes; ++k) {
-      score += target_.data[at + k] == base_.data[source + k] ? 1 : -1;
+      score += target_.data[at + k] == base_.data[source + k] ? 1 : -kMismatchCost;
       if (score > best) best = score, length = k + 1;
     }
     return length;
@@ -227,7 +229,7 @@ class Matcher {
     size_t length = 0;
     const size_t room = std::min({at - done_, source, kMaxBackwardBytes});
     for (size_t k = 1; k <= room && score >= best - kPatience; ++k) {
-      score += target_.data[at - k] == base_.data[source - k] ? 1 : -1;
+      score += target_.data[at - k] == base_.data[source - k] ? 1 : -kMismatchCost;
       if (score > best) best = score, length = k;
     }
     return length;

@@ -24,6 +24,8 @@ constexpr int kMaxWindowLog = sizeof(size_t) == 8 ? 31 : 30;
 // A level's own tables are made for its own window: of a longer prefix they forget all but the end. Guests' pages shrink by up to
 // 45 % with tables of an entry for every four bytes; past this size the tables cost more time than they save.
 constexpr int kWindowToTableLog = 2;
+// From here on the level's own tables are larger.
+constexpr int kFirstLevelOfLargeTables = 6;
 constexpr int kMinTableLog = 16;
 constexpr int kMaxTableLog = 22;
 constexpr int kErrorMemoryAllocation = 64;
@@ -141,8 +143,9 @@ Outcome ZstdCompress(Bytes source, Bytes prefix, int level) {
     const int window_log = std::clamp<int>(std::bit_width(source.length + prefix.length), kMinWindowLog, kMaxWindowLog);
     result = zstd.setParameter(context, kWindowLog, window_log);
     const int table_log = std::clamp(window_log - kWindowToTableLog, kMinTableLog, kMaxTableLog);
-    if (!zstd.isError(result)) result = zstd.setParameter(context, kHashLog, table_log);
-    if (!zstd.isError(result)) result = zstd.setParameter(context, kChainLog, table_log);
+    const bool is_tuned = level < kFirstLevelOfLargeTables;
+    if (is_tuned && !zstd.isError(result)) result = zstd.setParameter(context, kHashLog, table_log);
+    if (is_tuned && !zstd.isError(result)) result = zstd.setParameter(context, kChainLog, table_log);
     if (!zstd.isError(result)) result = zstd.refPrefixC(context, prefix.data, prefix.length);
   }
   if (!zstd.isError(result)) result = zstd.compress2(context, outcome.bytes.data(), bound, source.data, source.length);

@@ -4,7 +4,7 @@ import { corrupt } from '../errors.js'
 
 /** The base is looked at in pieces of this many bytes: a piece counts as copied when all of it is. */
 const PIECE_BYTES = 64
-/** A longer stretch lends only its two ends. */
+/** Where all would be too much, a longer stretch lends only its two ends. */
 const LONG_BYTES = 1 << 20
 /** Above this many bytes for each literal the reference costs more time than it saves. */
 const BYTES_PER_LITERAL = 16
@@ -22,27 +22,29 @@ export function referenceOf(
 ): Uint8Array {
   if (literalBytes === 0) return new Uint8Array()
   const copied = copiedPieces(operations, window.length, position, lengthBytes)
-  const stretches: Uint8Array[] = []
-  let total = 0
-  let start = 0
   const most = literalBytes * BYTES_PER_LITERAL + SPARE_BYTES
-  const lend = (from: number, to: number): void => {
-    if (from >= to) return
-    stretches.push(window.subarray(from, to))
-    total += to - from
+  const stretches = stretchesLeft(copied, window)
+  if (lengthOf(stretches) <= most) return Buffer.concat(stretches)
+  const ends = stretches.flatMap((stretch) =>
+    stretch.length <= LONG_BYTES ? [stretch] : [stretch.subarray(0, LONG_BYTES / 2), stretch.subarray(-LONG_BYTES / 2)],
+  )
+  return lengthOf(ends) <= most ? Buffer.concat(ends) : new Uint8Array()
+}
+
+function lengthOf(stretches: readonly Uint8Array[]): number {
+  return stretches.reduce((sum, { length }) => sum + length, 0)
+}
+
+/** Pieces that are not copied, those that follow one another together. */
+function stretchesLeft(copied: Uint8Array, window: Uint8Array): readonly Uint8Array[] {
+  const stretches: Uint8Array[] = []
+  for (let piece = 0; piece < copied.length; piece += 1) {
+    if (copied[piece] !== 0) continue
+    const start = piece
+    while (piece < copied.length && copied[piece] === 0) piece += 1
+    stretches.push(window.subarray(start * PIECE_BYTES, piece * PIECE_BYTES))
   }
-  for (let piece = 0; piece <= copied.length && total <= most; piece += 1) {
-    if (piece < copied.length && copied[piece] === 0) continue
-    const end = Math.min(piece * PIECE_BYTES, window.length)
-    const from = Math.min(start * PIECE_BYTES, window.length)
-    start = piece + 1
-    if (end - from <= LONG_BYTES) lend(from, end)
-    else {
-      lend(from, from + LONG_BYTES / 2)
-      lend(end - LONG_BYTES / 2, end)
-    }
-  }
-  return total > most ? new Uint8Array() : Buffer.concat(stretches, total)
+  return stretches
 }
 
 /** One byte a piece, 1 where it is copied whole. */

@@ -3,8 +3,8 @@ import { type BuiltPair, PAIRS, type Pair } from '../corpora/pairs.js'
 import { entropyBitsPerByte } from '../harness/data.js'
 import { isInstalled } from '../harness/machine.js'
 import type { Case, Contender, OpenCase, Suite, SuiteContext } from '../harness/suite.js'
+import { codecOf } from './delta/codec.js'
 import { METRICS } from './delta/metrics.js'
-import { oursFor } from './delta/ours.js'
 import { PATCH_PROGRAMS, patchContender } from './delta/patch-programs.js'
 import { REPOSITORY_PROGRAMS, repositoryContender } from './delta/repositories.js'
 import { rsyncContender } from './delta/rsync.js'
@@ -15,8 +15,7 @@ const SHORT_PAIRS = ['vite']
 /** What a reader must know to be fair to each. */
 const CONDITIONS = [
   'each peer is a whole process: its start, reading both files and writing the result, in memory, are in its time',
-  'ours works inside the benchmark on memory that is read already, and what the other side has is known to both ends before, as in a migration',
-  'files (releases, state, incompressible) have no figures of ours: this run had nothing of ours that takes files',
+  'dwcp delta is a whole process like the peers, Node with it; hde, the codec of migrations, works inside the benchmark on memory that is read already, and what the other side has is known to both ends before',
   'bytes of rsync are those of both directions; its time is that of both ends together',
   'restic and borg are given the earlier version first and counted by what their repositories grow (borg without its local index); restic opens its repository by scrypt, about 0.4 s, and cuts by a polynomial of its own making, so that its bytes differ a little from run to run',
   'lz4 knows nothing of the earlier version',
@@ -59,7 +58,7 @@ function deltaCase(pair: Pair, built: BuiltPair): Case {
     async open(context): Promise<OpenCase> {
       const files = await workingFiles(built)
       try {
-        const contenders = [...(await oursFor(pair, files)), ...(await peersFor(pair, files, context))]
+        const contenders = [...(await codecOf(pair, files)), ...(await peersFor(pair, files, context))]
         const sample = await files.head(ENTROPY_SAMPLE_BYTES)
         const data = { kind: built.kind, bytes: files.afterBytes, entropyBitsPerByte: entropyBitsPerByte(sample) }
         return { data, contenders, [Symbol.asyncDispose]: () => files[Symbol.asyncDispose]() }

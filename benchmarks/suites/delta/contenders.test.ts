@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { randomBytes } from '../../harness/data.ts'
-import { oursFor } from './ours.ts'
+import { codecOf } from './codec.ts'
 import { type PatchProgram, patchContender } from './patch-programs.ts'
 import { type RepositoryProgram, repositoryContender } from './repositories.ts'
 import { type WorkingFiles, workingFiles } from './working-files.ts'
@@ -77,9 +77,9 @@ test('XBZRLE sends a changed page as its runs, a new one whole, a zero one as a 
 test('ours takes memories and disks, and has no figure for files', () =>
   withPair(async (files) => {
     const pair = { name: 'made up', build: async () => ({ after: files.after, kind: 'made up' }) }
-    const [ours] = await oursFor({ ...pair, content: 'disk' }, files)
+    const [ours] = await codecOf({ ...pair, content: 'disk' }, files)
     const { bytes = 0 } = (await ours?.run()) ?? {}
     expect(bytes).toBeGreaterThan(PAGE_BYTES)
     expect(bytes).toBeLessThan(2 * PAGE_BYTES)
-    expect(await oursFor({ ...pair, content: 'release' }, files)).toEqual([])
+    expect(await codecOf({ ...pair, content: 'release' }, files)).toEqual([])
   }))

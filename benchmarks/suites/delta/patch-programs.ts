@@ -1,4 +1,6 @@
 import { rm, stat } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
 import type { PairContent } from '../../corpora/pairs.js'
 import { runProgram } from '../../harness/program.js'
 import type { Contender } from '../../harness/suite.js'
@@ -15,9 +17,13 @@ export interface PatchProgram {
   /** Contents on which it takes too long even for that. */
   readonly without?: readonly PairContent[]
   readonly short?: true
+  readonly ours?: true
   encode(files: WorkingFiles): Command
   decode(files: WorkingFiles): Command
 }
+
+/** Built, as it is installed. */
+const DWCP = [process.execPath, join(dirname(createRequire(import.meta.url).resolve('@dwcp/cli/package.json')), 'dist', 'main.js')] as const
 
 type Command = readonly [program: string, ...args: string[]]
 
@@ -67,7 +73,23 @@ const lz4: PatchProgram = {
   decode: ({ packed, unpacked }) => ['lz4', '-qdf', packed, unpacked],
 }
 
+/** The command, Node's start and all. */
+function dwcp(level: 'fast' | 'balanced' | 'small', marks: Pick<PatchProgram, 'short'> = {}): PatchProgram {
+  const base = ({ before }: WorkingFiles): string[] => (before === undefined ? [] : ['--base', before])
+  return {
+    name: `dwcp delta ${level}`,
+    program: process.execPath,
+    ours: true,
+    ...marks,
+    encode: (files) => [...DWCP, 'delta', 'encode', '--level', level, ...base(files), files.after, '-o', files.packed],
+    decode: (files) => [...DWCP, 'delta', 'decode', ...base(files), files.packed, '-o', files.unpacked],
+  }
+}
+
 export const PATCH_PROGRAMS: readonly PatchProgram[] = [
+  dwcp('balanced', { short: true }),
+  dwcp('fast'),
+  dwcp('small', { short: true }),
   zstd(1),
   zstd(3, { short: true }),
   zstd(19, { slow: true, without: ['memory'] }),
@@ -89,5 +111,5 @@ export function patchContender(patcher: PatchProgram, files: WorkingFiles): Cont
     const { size } = await stat(files.packed)
     return measurement(size, files.afterBytes, encoded.cpuSeconds, decoded.cpuSeconds)
   }
-  return { name: patcher.name, ours: false, ...(patcher.slow === undefined ? {} : { slow: patcher.slow }), run }
+  return { name: patcher.name, ours: patcher.ours === true, ...(patcher.slow === undefined ? {} : { slow: patcher.slow }), run }
 }

@@ -5,8 +5,8 @@ import { hdeContender } from '../encoding/hde-contender.js'
 import { measurement } from './metrics.js'
 import type { WorkingFiles } from './working-files.js'
 
-/** Ours for this pair: pages of memories and disks by the codec of migrations. What encodes files is added here; until then, files have none. */
-export async function oursFor({ content }: Pair, files: WorkingFiles): Promise<readonly Contender[]> {
+/** The codec of migrations, for what consists of pages. */
+export async function codecOf({ content }: Pair, files: WorkingFiles): Promise<readonly Contender[]> {
   if (content !== 'memory' && content !== 'disk') return []
   const [after, before] = await Promise.all([readFile(files.after), files.before === undefined ? undefined : readFile(files.before)])
   return [await pageContender(after, before)]

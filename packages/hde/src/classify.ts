@@ -4,7 +4,7 @@ import { OUTCOMES } from './outcomes.js'
 import type { PageHashes } from './page-hashes.js'
 import type { Profile } from './profiles.js'
 
-/** Pages of one region, at most a batch. */
+/** Pages of one region. */
 export interface PageBatch {
   readonly region: number
   readonly pageBytes: number
@@ -20,8 +20,18 @@ export interface Classified {
   readonly hashes: Buffer
 }
 
-/** What is to become of each page, given what the other side held before this batch: `image` is only read. */
-export function classify(batch: PageBatch, image: Image | undefined, profile: Profile, pageHashes: PageHashes): Classified {
+/**
+ * What is to become of each page, given what the other side held before this frame: `image` is only read.
+ *
+ * @param written - Pages, counted through, that are in this frame already: the other side has them only after it.
+ */
+export function classify(
+  batch: PageBatch,
+  image: Image | undefined,
+  profile: Profile,
+  pageHashes: PageHashes,
+  written: ReadonlySet<number>,
+): Classified {
   const { region, pageBytes, pages, bytes } = batch
   const outcomes = new Uint8Array(pages.length).fill(OUTCOMES.full)
   if (profile.zeros) markZeros(outcomes, bytes, pageBytes)
@@ -37,7 +47,7 @@ export function classify(batch: PageBatch, image: Image | undefined, profile: Pr
       continue
     }
     const equal = profile.duplicates ? image.findEqual(hashes, index * HASH_BYTES, bytes, offset, pageBytes) : undefined
-    if (equal !== undefined) {
+    if (equal !== undefined && !written.has(equal)) {
       outcomes[index] = OUTCOMES.duplicate
       references.push(equal)
     } else if (profile.delta && held.holds(page) && held.hasContent(page)) {

@@ -31,11 +31,9 @@ export function gatherOld(image: RegionImage, pages: Uint32Array, outcomes: Uint
   return old
 }
 
-/** `old`, and behind it the pages of the image with these numbers. */
-export function withSources(old: Buffer, image: Image, sources: Uint32Array, pageBytes: number): Buffer {
-  if (sources.length === 0) return old
-  const both = Buffer.alloc(old.length + sources.length * pageBytes)
-  old.copy(both)
-  for (const [index, source] of sources.entries()) image.read(source, both, old.length + index * pageBytes)
-  return both
+/** The pages of the image with these numbers, counted through, one after the other. */
+export function gatherSources(image: Image, sources: Uint32Array, pageBytes: number): Buffer {
+  const pages = Buffer.alloc(sources.length * pageBytes)
+  for (const [index, source] of sources.entries()) image.read(source, pages, index * pageBytes)
+  return pages
 }

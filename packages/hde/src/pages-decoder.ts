@@ -2,7 +2,7 @@ import { isDwcpError } from '@dwcp/interface'
 import { applyBatch } from './apply-batch.js'
 import { corrupt } from './errors.js'
 import type { OpenFrame } from './frame.js'
-import { gatherOld, withSources } from './gather.js'
+import { gatherOld, gatherSources } from './gather.js'
 import type { Image } from './image.js'
 import type { Kernels } from './kernels.js'
 import { locate, type RegionShape } from './layout.js'
@@ -77,7 +77,9 @@ export class PagesDecoder {
       return Buffer.alloc(0)
     }
     if (head.method === PAGE_DELTA && image !== undefined && this.#image !== undefined) {
-      const pages = withSources(gatherOld(image, head.pages, head.outcomes), this.#image, head.sources, pageBytes)
+      const old = gatherOld(image, head.pages, head.outcomes)
+      const sources = gatherSources(this.#image, head.sources, pageBytes)
+      const pages = sources.length === 0 ? old : Buffer.concat([old, sources])
       await this.#applyDelta(payload, pages, pageBytes, count)
       return pages
     }

@@ -35,7 +35,7 @@ export const PROFILES: Readonly<Record<EncodingProfile, Profile>> = {
     levelFull: 0,
     levelDelta: 0,
   },
-  hybrid: { name: 'hybrid', image: true, zeros: true, duplicates: true, delta: true, codec: 'zstd', levelFull: 1, levelDelta: 1 },
+  hybrid: { name: 'hybrid', image: true, zeros: true, duplicates: true, delta: true, codec: 'zstd', levelFull: 1, levelDelta: 3 },
   // A pre-copy converges only where the encoder keeps up with the link, on a core that the workload may be using too.
   internet: { name: 'internet', image: true, zeros: true, duplicates: true, delta: true, codec: 'zstd', levelFull: 3, levelDelta: 3 },
   v1: { name: 'v1', image: true, zeros: false, duplicates: false, delta: false, codec: 'zstd', levelFull: 3, levelDelta: 3 },

@@ -1,4 +1,4 @@
-const SEGMENT_BYTES = 64 * 1024
+const SEGMENT_BYTES = 16 * 1024
 
 /**
  * What the other side has of one region. Pages never written read as zeros.

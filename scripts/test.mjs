@@ -51,12 +51,22 @@ function count({ testResults, numPassedTests, numFailedTests }) {
   const brokenFiles = testResults.filter(
     ({ status, assertionResults }) => status === 'failed' && !assertionResults.some((one) => one.status === 'failed'),
   )
-  const reasons = [
-    ...all.filter(({ status }) => status === 'failed').map((one) => `${one.fullName}: ${firstLines(one.failureMessages?.[0])}`),
-    ...brokenFiles.map(({ name, message }) => `${relative(root, name)}: ${firstLines(message)}`),
-  ]
+  const failedTests = all.filter(({ status }) => status === 'failed')
   const left = all.filter(({ status }) => status !== 'passed' && status !== 'failed')
-  return { passed: numPassedTests, failed: numFailedTests + brokenFiles.length, reasons, skipped: left.map((one) => one.fullName) }
+  return {
+    passed: numPassedTests,
+    failed: numFailedTests + brokenFiles.length,
+    reasons: [...failedTests.map(failureOf), ...brokenFiles.map(fileFailureOf)],
+    skipped: left.map((one) => one.fullName),
+  }
+}
+
+function failureOf({ fullName, failureMessages }) {
+  return `${fullName}: ${firstLines(failureMessages?.[0])}`
+}
+
+function fileFailureOf({ name, message }) {
+  return `${relative(root, name)}: ${firstLines(message)}`
 }
 
 /** Enough of a message to know what happened, on one line. */

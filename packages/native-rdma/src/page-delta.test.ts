@@ -160,7 +160,9 @@ test('tags recognise content wherever it has moved, and are the same with and wi
   const twin = new Uint32Array((old.length / 512) * TAGS_PER_PAGE)
   tagPagesJs(old, 512, twin)
   const byPage = (tags: Uint32Array): number[][] =>
-    Array.from({ length: old.length / 512 }, (_, page) => [...tags.subarray(page * TAGS_PER_PAGE, (page + 1) * TAGS_PER_PAGE)].sort())
+    Array.from({ length: old.length / 512 }, (_, page) =>
+      [...tags.subarray(page * TAGS_PER_PAGE, (page + 1) * TAGS_PER_PAGE)].toSorted((a, b) => a - b),
+    )
   expect(byPage(tagPages(old, 512))).toEqual(byPage(twin))
   expect(tagPages(new Uint8Array(8192), 4096).every((tag) => tag === 0)).toBe(true)
   expect(() => tagPages(old, 100)).toThrow(RangeError)

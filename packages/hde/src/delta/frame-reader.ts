@@ -25,14 +25,13 @@ export class FrameReader {
 
   async frame(): Promise<Uint8Array> {
     let length = 0
-    for (let scale = 1; ; scale *= 128) {
+    for (let scale = 1; scale <= this.#mostBytes; scale *= 128) {
       const [byte = 0] = await this.#take(1)
       length += (byte % 128) * scale
       if (length > this.#mostBytes) throw pastLimit('the length of a frame', length, this.#mostBytes, 'raise limits.blockBytes')
-      if (byte < 128) break
-      if (scale > this.#mostBytes) throw corrupt('a length that does not end')
+      if (byte < 128) return this.#take(length)
     }
-    return this.#take(length)
+    throw corrupt('a length that does not end')
   }
 
   async atEnd(): Promise<boolean> {

@@ -157,7 +157,7 @@ function checkedDigestOf(kernels: DeltaKernels, documents: readonly JsonValue[])
 
 function checkLeaf(_column: string, leaf: unknown): void {
   const said = leaf === null || typeof leaf === 'string' || typeof leaf === 'boolean' || Number.isFinite(leaf)
-  if (!said) throw new TypeError(`JSON has no way to say ${String(leaf)}`)
+  if (!said) throw new TypeError(`JSON has no way to say a ${typeof leaf}${typeof leaf === 'number' ? ` of ${leaf}` : ''}`)
 }
 
 function canonical(values: readonly JsonValue[]): string {

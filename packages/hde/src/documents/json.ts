@@ -7,12 +7,12 @@ export type JsonValue = null | boolean | number | string | readonly JsonValue[] 
 
 export type Leaf = null | boolean | number | string
 
-export function isLeaf(value: JsonValue): value is Leaf {
+function isLeaf(value: JsonValue): value is Leaf {
   return value === null || typeof value !== 'object'
 }
 
 /** Members in their order; of an array without names. */
-export function membersOf(value: Exclude<JsonValue, Leaf>): readonly (readonly [string, JsonValue])[] {
+function membersOf(value: Exclude<JsonValue, Leaf>): readonly (readonly [string, JsonValue])[] {
   return Array.isArray(value) ? value.map((member) => ['', member]) : Object.entries(value)
 }
 

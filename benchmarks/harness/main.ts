@@ -20,6 +20,7 @@ const USAGE = `pnpm bench [SUITE…] [options]   runs suites (all of them where 
 pnpm bench report               writes the tables of docs/benchmarks.md from the last full results
 
   --short      small data, one run: must work and be correct; the times mean nothing and are not kept
+  --case TEXT  only the cases whose name holds TEXT; not kept
   --runs N     instead of each case's own number
   --json FILE  the results as JSON too: an array with one object for each suite, its rows in \`rows\`; - for stdout alone
   --list       the suites
@@ -28,6 +29,7 @@ pnpm bench report               writes the tables of docs/benchmarks.md from the
 
 const options = {
   short: { type: 'boolean', default: false },
+  case: { type: 'string' },
   runs: { type: 'string' },
   json: { type: 'string' },
   list: { type: 'boolean', default: false },
@@ -55,11 +57,20 @@ async function main(argv: readonly string[]): Promise<number> {
     const load = SUITES[name]
     if (load === undefined) throw new RangeError(`no suite ${name}; there are: ${Object.keys(SUITES).join(', ')}`)
     const { suite } = await load()
-    const command = ['pnpm bench', name, ...(values.short ? ['--short'] : []), ...(runs === undefined ? [] : [`--runs ${runs}`])].join(' ')
-    const result = await runSuite(suite, { short: values.short, command, ...(runs === undefined ? {} : { runs }), onProgress })
+    const command = [
+      'pnpm bench',
+      name,
+      ...(values.short ? ['--short'] : []),
+      ...(values.case === undefined ? [] : [`--case ${values.case}`]),
+      ...(runs === undefined ? [] : [`--runs ${runs}`]),
+    ].join(' ')
+    const chosen = { ...(runs === undefined ? {} : { runs }), ...(values.case === undefined ? {} : { caseName: values.case }) }
+    const result = await runSuite(suite, { short: values.short, command, ...chosen, onProgress })
+    if (values.case !== undefined && result.rows.length === 0)
+      throw new RangeError(`--case ${values.case}: ${name} has no such case, or its data is absent`)
     results.push(result)
     if (values.json !== '-') console.log(`\n# ${name}: ${suite.purpose}\n${machineSentence(result.machine)}\n\n${terminalTable(result)}\n`)
-    if (!result.short && (runs ?? 3) >= 3) onProgress(`kept in ${await keepResult(result)}`)
+    if (!result.short && values.case === undefined && (runs ?? 3) >= 3) onProgress(`kept in ${await keepResult(result)}`)
   }
   if (values.json !== undefined) await writeJson(values.json, results)
   const broken = results.flatMap((result) => result.rows).filter((row) => !keepsLimit(row))

@@ -21,6 +21,8 @@ export interface RunOptions {
   readonly short: boolean
   /** How this run was started, for whoever wants to repeat it. */
   readonly command: string
+  /** Only cases whose name holds this text. */
+  readonly caseName?: string
   /** Overrides every case's own number. */
   readonly runs?: number
   /** Longest that one run of one contender may take before the suite is given up. @defaultValue 180,000 */
@@ -45,7 +47,8 @@ export async function runSuite(suite: Suite, options: RunOptions): Promise<Suite
   const date = new Date().toISOString()
   const rows: Row[] = []
   const data: Record<string, DataNote> = {}
-  for (const subject of await suite.cases(context)) {
+  const chosen = (await suite.cases(context)).filter(({ name }) => name.includes(options.caseName ?? ''))
+  for (const subject of chosen) {
     refuseInexactLimits(subject)
     await using open = await subject.open(context)
     data[subject.name] = open.data

@@ -49,7 +49,8 @@ function xdelta3(name: string, level: readonly string[], marks: Pick<PatchProgra
     name,
     program: 'xdelta3',
     ...marks,
-    encode: (files) => ['xdelta3', '-e', '-f', ...level, ...from(files), files.after, files.packed],
+    // -D: else it unpacks what it knows (gzip) and packs it anew at the end, to other bytes.
+    encode: (files) => ['xdelta3', '-e', '-f', '-D', ...level, ...from(files), files.after, files.packed],
     decode: (files) => ['xdelta3', '-d', '-f', ...from(files), files.packed, files.unpacked],
   }
 }
@@ -58,10 +59,10 @@ const bsdiff: PatchProgram = {
   name: 'bsdiff',
   program: 'bsdiff',
   slow: true,
-  // Ten minutes of CPU did not sort the suffixes of the disk image, nearly half of which is zeros.
-  without: ['memory', 'disk'],
-  encode: ({ before, after, packed }) => ['bsdiff', before ?? '/dev/null', after, packed],
-  decode: ({ before, unpacked, packed }) => ['bspatch', before ?? '/dev/null', unpacked, packed],
+  // It needs an earlier version. Ten minutes of CPU did not sort the suffixes of the disk image, nearly half of which is zeros.
+  without: ['memory', 'disk', 'incompressible'],
+  encode: ({ before = '', after, packed }) => ['bsdiff', before, after, packed],
+  decode: ({ before = '', unpacked, packed }) => ['bspatch', before, unpacked, packed],
 }
 
 /** Knows nothing of the earlier version: what sending the new one by a fast codec costs. */

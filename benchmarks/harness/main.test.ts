@@ -23,6 +23,18 @@ test('an unknown suite and a wrong number are refused', async () => {
   await expect(bench('encoding', '--runs', '0')).rejects.toMatchObject({ code: 1, stderr: expect.stringContaining('--runs is 0') })
 })
 
+test('one case of a suite runs alone, and a case that is not there is refused', async () => {
+  const { stdout } = await bench('encoding', '--short', '--case', 'second', '--json', '-')
+  expect(JSON.parse(stdout)).toMatchObject([
+    { command: 'pnpm bench encoding --short --case second', data: { 'second version, synthetic': {} } },
+  ])
+  expect(stdout).not.toContain('first copy')
+  await expect(bench('encoding', '--short', '--case', 'third')).rejects.toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('no such case'),
+  })
+})
+
 test('a short run prints rows, machine and data as JSON and keeps no result', async () => {
   const before = await keptResults()
   const { stdout } = await bench('encoding', '--short', '--json', '-')

@@ -79,7 +79,7 @@ function dwcp(level: 'fast' | 'balanced' | 'small', marks: Pick<PatchProgram, 's
   const base = ({ before }: WorkingFiles): string[] => (before === undefined ? [] : ['--base', before])
   return {
     name: `dwcp delta ${level}`,
-    program: process.execPath,
+    program: 'node',
     ours: true,
     ...marks,
     encode: (files) => [...DWCP, 'delta', 'encode', '--level', level, ...base(files), files.after, '-o', files.packed],

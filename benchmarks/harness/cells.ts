@@ -4,9 +4,9 @@ import { keepsLimit, type Row } from './rows.js'
 const PEER_COLUMNS_MOST = 4
 
 /** A table's heading and its lines. */
-export function cells(rows: readonly Row[]): string[][] {
+export function cells(rows: readonly Row[], caseNames: readonly string[]): string[][] {
   const peers = distinct(rows.flatMap(({ peer }) => peer ?? []))
-  return peers.length > PEER_COLUMNS_MOST ? byContender(rows) : byMetric(rows, peers)
+  return peers.length > PEER_COLUMNS_MOST ? byContender(rows, caseNames) : byMetric(rows, peers)
 }
 
 /** A line for each figure of ours, a column for each peer. */
@@ -24,26 +24,40 @@ function byMetric(rows: readonly Row[], peers: readonly string[]): string[][] {
   return [['case', 'metric', 'ours', 'runs', ...peers.map((peer) => `${peer}: its, ratio`)], ...table]
 }
 
-/** A line for each contender, a column for each metric; ours first, the ratio of ours to a peer behind its figure. */
-function byContender(rows: readonly Row[]): string[][] {
+/**
+ * A line for each contender, ours first, and a column for each metric. The ratio of ours stands behind a peer's figure where there
+ * is one of ours; where there are several, which names of theirs rows carry in their case, each peer is listed once, without.
+ */
+function byContender(rows: readonly Row[], caseNames: readonly string[]): string[][] {
   const metrics = distinct(rows.map(headed))
-  const table = grouped(rows, (row) => row.case).flatMap((ofCase) => {
-    const cell = (metric: string, write: (row: Row) => string, peer?: string): string =>
-      ofCase
-        .filter((row) => headed(row) === metric && (peer === undefined || row.peer === peer))
-        .slice(0, 1)
-        .map(write)
-        .join()
-    const name = ofCase[0]?.case ?? ''
-    const runs = ofCase[0]?.runs
-    const own = runs === undefined ? [] : [[name, '**ours**', String(runs), ...metrics.map((metric) => cell(metric, ownFigure))]]
-    const peers = distinct(ofCase.flatMap(({ peer }) => peer ?? [])).map((peer) => {
-      const peerRuns = ofCase.find((row) => row.peer === peer)?.peerRuns
-      return [name, peer, String(peerRuns ?? ''), ...metrics.map((metric) => cell(metric, beside, peer))]
+  const table = caseNames.flatMap((name) => {
+    const ofCase = rows.filter((row) => row.case === name || row.case.startsWith(`${name}, `))
+    const several = distinct(ofCase.map((row) => row.case)).length > 1
+    const line = (by: string, runs: number | undefined, of: readonly Row[], write: (row: Row) => string): string[] => [
+      name,
+      by,
+      String(runs ?? ''),
+      ...metrics.map((metric) =>
+        of
+          .filter((row) => headed(row) === metric)
+          .slice(0, 1)
+          .map(write)
+          .join(),
+      ),
+    ]
+    const own = grouped(ofCase, (row) => row.case).flatMap((of) => {
+      const broken = of.filter((row) => !keepsLimit(row)).map(headed)
+      const by = `**${several ? (of[0]?.case.slice(name.length + 2) ?? '') : 'ours'}**`
+      const write = (row: Row): string => `${ownFigure(row)}${broken.includes(headed(row)) ? ', limit BROKEN' : ''}`
+      return of[0]?.value === undefined ? [] : [line(by, of[0].runs, of, write)]
     })
+    const peers = grouped(
+      ofCase.filter((row) => row.peer !== undefined),
+      (row) => row.peer ?? '',
+    ).map((of) => line(of[0]?.peer ?? '', of[0]?.peerRuns, of, several ? peerFigure : beside))
     return [...own, ...peers]
   })
-  return [['case', 'by', 'runs', ...metrics.map((metric) => `${metric}; ours to it`)], ...table]
+  return [['case', 'by', 'runs', ...metrics], ...table]
 }
 
 function distinct(names: readonly string[]): string[] {
@@ -64,10 +78,13 @@ function ownFigure({ value, min, max }: Row): string {
   return value === undefined ? '' : figure(value, min, max)
 }
 
-function beside({ peerValue, peerMin, peerMax, ratio, limit, ...row }: Row): string {
-  if (peerValue === undefined) return ''
-  const its = figure(peerValue, peerMin, peerMax)
-  if (ratio === undefined) return its
+function peerFigure({ peerValue, peerMin, peerMax }: Row): string {
+  return peerValue === undefined ? '' : figure(peerValue, peerMin, peerMax)
+}
+
+function beside({ ratio, limit, ...row }: Row): string {
+  const its = peerFigure(row)
+  if (its === '' || ratio === undefined) return its
   const bound = limit === undefined ? '' : `, limit ${limit}${keepsLimit({ ...row, ratio, limit }) ? '' : ' BROKEN'}`
   return `${its}; ${ratio.toPrecision(3)}×${bound}`
 }

@@ -4,7 +4,7 @@ import type { SuiteResult } from './run-suite.js'
 
 /** A table for the terminal: a line for each figure of ours, a column for each peer. */
 export function terminalTable(result: SuiteResult): string {
-  const [headings = [], ...lines] = cells(result.rows)
+  const [headings = [], ...lines] = cells(result.rows, Object.keys(result.data))
   const widths = headings.map((heading, column) => Math.max(heading.length, ...lines.map((line) => line[column]?.length ?? 0)))
   const draw = (line: readonly string[]): string =>
     line
@@ -17,7 +17,7 @@ export function terminalTable(result: SuiteResult): string {
 /** The same as Markdown, with what is needed to judge and repeat it. */
 export function markdownTable(result: SuiteResult): string {
   const row = (line: readonly string[]): string => `| ${line.join(' | ')} |`
-  const [headings = [], ...lines] = cells(result.rows)
+  const [headings = [], ...lines] = cells(result.rows, Object.keys(result.data))
   const data = Object.entries(result.data).map(([name, note]) => `- data of *${name}*: ${describeData(note)}`)
   return [
     result.purpose,

@@ -152,13 +152,26 @@ test('with many peers a table has a line for each, ours first, and the ratio of 
   const table = markdownTable(await run(suiteOf([bytes], { ours: [{ bytes: 25 }], ...peers })))
   const lines = table.split('\n').filter((line) => line.startsWith('| case |'))
   expect(lines).toEqual([
-    '| case | by | runs | bytes, B; ours to it |',
+    '| case | by | runs | bytes, B |',
     '| case | **ours** | 3 | 25 |',
     '| case | a | 3 | 50; 0.500× |',
     '| case | b | 3 | 100; 0.250× |',
     '| case | c | 3 | 150; 0.167× |',
     '| case | d | 3 | 200; 0.125× |',
     '| case | e | 3 | 250; 0.100× |',
+  ])
+})
+
+test('with many peers and several of ours, each contender has one line, and a broken limit is said', async () => {
+  const peers = Object.fromEntries(['peer', 'b', 'c', 'd', 'e'].map((name) => [name, [{ bytes: 100 }]]))
+  const limits = { 'ours x': { peer: 0.5 }, 'ours y': { peer: 0.5 } }
+  const suite = suiteOf([{ ...bytes, limits }], { 'ours x': [{ bytes: 50 }], 'ours y': [{ bytes: 51 }], ...peers })
+  const lines = markdownTable(await run(suite)).split('\n')
+  expect(lines.filter((line) => line.startsWith('| case |')).slice(1, 5)).toEqual([
+    '| case | **ours x** | 3 | 50 |',
+    '| case | **ours y** | 3 | 51, limit BROKEN |',
+    '| case | peer | 3 | 100 |',
+    '| case | b | 3 | 100 |',
   ])
 })
 

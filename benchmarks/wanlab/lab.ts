@@ -1,5 +1,5 @@
 import { type ChildProcess, execFile, type StdioOptions, spawn } from 'node:child_process'
-import { removeAtExit } from './cleanup.js'
+import { removeAtExit } from '../harness/cleanup.js'
 import { control } from './emulator.js'
 import { wanLabError } from './errors.js'
 import { labObstacle } from './host.js'

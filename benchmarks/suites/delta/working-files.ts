@@ -1,6 +1,8 @@
+import { rmSync } from 'node:fs'
 import { copyFile, mkdtemp, readFile, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { BuiltPair } from '../../corpora/pairs.js'
+import { removeAtExit } from '../../harness/cleanup.js'
 import { memoryFolder } from '../../harness/memory-folder.js'
 import { runProgram } from '../../harness/program.js'
 
@@ -24,7 +26,11 @@ export interface WorkingFiles extends AsyncDisposable {
 export async function workingFiles({ before, after }: BuiltPair): Promise<WorkingFiles> {
   const folder = await mkdtemp(join(await memoryFolder(), 'dwcp-delta-'))
   const file = (name: string): string => join(folder, name)
-  const remove = (): Promise<void> => rm(folder, { recursive: true, force: true })
+  const atExit = removeAtExit({ removeNow: () => rmSync(folder, { recursive: true, force: true }) })
+  const remove = async (): Promise<void> => {
+    await rm(folder, { recursive: true, force: true })
+    atExit[Symbol.dispose]()
+  }
   try {
     await copyFile(after, file('after'))
     if (before !== undefined) await copyFile(before, file('before'))

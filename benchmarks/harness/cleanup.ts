@@ -1,10 +1,14 @@
-import type { WanPlace } from './place.js'
-
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
-const open = new Set<WanPlace>()
+const open = new Set<Removable>()
 
-/** Removes the place when this process ends by itself or by a signal; a SIGKILL is left to the next lab's sweep. */
-export function removeAtExit(place: WanPlace): Disposable {
+/** What outlives the process that made it. */
+export interface Removable {
+  /** Without waiting: the process is about to end. */
+  removeNow(): void
+}
+
+/** Removes the place when this process ends by itself or by a signal; after a SIGKILL it stays. */
+export function removeAtExit(place: Removable): Disposable {
   if (open.size === 0) {
     process.on('exit', removeAll)
     for (const signal of SIGNALS) process.on(signal, onSignal)

@@ -220,12 +220,18 @@ export class Departure {
   /** Until the target has begun, the state here is the only other copy: it is freed after, or taken back. */
   async #awaitStart(moved: Grant, receipt: Promise<unknown>): Promise<void> {
     this.#notify('starting')
-    const { clock, closing } = this.#context
+    const { asker, clock, closing } = this.#context
     receipt.catch(() => undefined)
     // Until the target has answered; `closing` ends it.
     for (;;) {
       const outcome = await this.#askOutcome(moved)
-      if (outcome?.outcome === 'running') return
+      if (outcome?.outcome === 'running') {
+        // Not awaited: only a target that closes waits for it, and not for long.
+        asker
+          .ask(this.to, { question: 'heard', workload: moved.workload }, { timeoutMs: OUTCOME_TIMEOUT_MS, signal: closing })
+          .catch(() => undefined)
+        return
+      }
       if (outcome?.outcome === 'lost') {
         await this.#release(moved)
         throw new DwcpError('ERR_MIGRATION_LOST', `${this.to} took over ${moved.workload}, which has ended there: ${outcome.reason}`, {

@@ -6,6 +6,8 @@ export type MigrationQuestion =
   | { readonly question: 'prepare'; readonly migration: string; readonly epoch: number; readonly manifest: WorkloadManifest }
   /** Answered once the target runs the workload, or cannot. */
   | { readonly question: 'outcome'; readonly workload: WorkloadId; readonly epoch: number }
+  /** The source knows that the workload runs there: the target may go. */
+  | { readonly question: 'heard'; readonly workload: WorkloadId }
   | { readonly question: 'cancel'; readonly migration: string }
 
 /** Baselines that a target names to a source. */
@@ -61,6 +63,7 @@ const Manifest: v.GenericSchema<WorkloadManifest> = v.strictObject({
 const QuestionSchema: v.GenericSchema<MigrationQuestion> = v.variant('question', [
   v.strictObject({ question: v.literal('prepare'), migration: Name, epoch: Count, manifest: Manifest }),
   v.strictObject({ question: v.literal('outcome'), workload: Name, epoch: Count }),
+  v.strictObject({ question: v.literal('heard'), workload: Name }),
   v.strictObject({ question: v.literal('cancel'), migration: Name }),
 ])
 const PreparedSchema: v.GenericSchema<Prepared> = v.strictObject({ have: v.pipe(v.array(DigestSchema), v.maxLength(MAX_BASELINES)) })

@@ -203,10 +203,10 @@ class TransportMigrator implements Migrator {
     const question = parseMigrationQuestion(value)
     if (question === undefined)
       throw new DwcpError('ERR_MIGRATION_PROTOCOL', 'a question about a migration that this version does not know')
-    if (question.question === 'outcome') {
-      const outcome = await this.#outcome(from, question)
-      this.#untold.told(question.workload)
-      return outcome
+    if (question.question === 'outcome') return this.#outcome(from, question)
+    if (question.question === 'heard') {
+      this.#untold.told(question.workload, from)
+      return {}
     }
     if (question.question === 'prepare') {
       this.#closing.signal.throwIfAborted()
@@ -262,7 +262,7 @@ class TransportMigrator implements Migrator {
       }
       const arrival = new Arrival(this.#context, { migration, from, epoch, manifest, target }, this.#options.onArrived)
       this.#arrivals.set(workload, arrival)
-      void arrival.outcome.then(({ outcome }) => outcome === 'running' && this.#untold.began(workload))
+      void arrival.outcome.then(({ outcome }) => outcome === 'running' && this.#untold.began(workload, from))
       void arrival.finished.then(() => this.#arrivals.get(workload) === arrival && this.#arrivals.delete(workload))
       return { have: codec.baselines(workload).slice(0, MAX_BASELINES) }
     } finally {

@@ -1,4 +1,4 @@
-import type { WorkloadId } from '@dwcp/interface'
+import type { NodeId, WorkloadId } from '@dwcp/interface'
 import type { Arrival } from './arrival.js'
 import type { MigrationContext } from './migration-context.js'
 
@@ -46,28 +46,37 @@ export class Parting {
   }
 }
 
+interface Waiting {
+  readonly from: NodeId
+  readonly sinceMs: number
+  readonly told: Promise<void>
+  readonly tell: () => void
+}
+
 /** Sources that have given a workload to this node, where it runs, and have not heard so yet. */
 export class Untold {
   readonly #context: Pick<MigrationContext, 'clock' | 'limits'>
-  readonly #waiting = new Map<WorkloadId, { readonly sinceMs: number; readonly told: Promise<void>; readonly tell: () => void }>()
+  readonly #waiting = new Map<WorkloadId, Waiting>()
 
   constructor(context: Pick<MigrationContext, 'clock' | 'limits'>) {
     this.#context = context
   }
 
-  /** It runs here from now on. A source that does not ask in time is gone, and is forgotten. */
-  began(workload: WorkloadId): void {
+  /** It runs here from now on. A source that does not say in time that it knows is gone, and is forgotten. */
+  began(workload: WorkloadId, from: NodeId): void {
     const { clock, limits } = this.#context
     const nowMs = clock.monotonicMs()
     for (const [each, { sinceMs }] of this.#waiting) if (nowMs - sinceMs > limits.partingTimeoutMs) this.#waiting.delete(each)
     let tell = (): void => undefined
     const told = new Promise<void>((resolve) => (tell = resolve))
-    this.#waiting.set(workload, { sinceMs: nowMs, told, tell })
+    this.#waiting.set(workload, { from, sinceMs: nowMs, told, tell })
   }
 
-  /** Its source has its answer. */
-  told(workload: WorkloadId): void {
-    this.#waiting.get(workload)?.tell()
+  /** Its source says that it knows. That an answer was sent says nothing: it may be lost. */
+  told(workload: WorkloadId, from: NodeId): void {
+    const waiting = this.#waiting.get(workload)
+    if (waiting?.from !== from) return
+    waiting.tell()
     this.#waiting.delete(workload)
   }
 
@@ -78,7 +87,5 @@ export class Untold {
       const leftMs = sinceMs + limits.partingTimeoutMs - clock.monotonicMs()
       if (leftMs > 0) await Promise.race([told, new Promise<void>((resolve) => clock.after(leftMs, resolve))])
     }
-    // The last answer is sent in the turn after it is given.
-    await new Promise<void>((resolve) => clock.after(1, resolve))
   }
 }

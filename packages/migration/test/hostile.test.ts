@@ -44,6 +44,7 @@ const templates: readonly Uint8Array[] = [
   ...[
     prepare('m', 'x'),
     { question: 'outcome', workload: 'w', epoch: 1 },
+    { question: 'heard', workload: 'w' },
     { question: 'cancel', migration: 'm' },
     offer('w'),
     { question: 'inquire', workload: 'w', attempt: { lineage: 'l', epoch: 2, number: 1 } },

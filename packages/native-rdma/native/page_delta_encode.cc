@@ -47,6 +47,8 @@ struct Encoder {
 
   const uint8_t* New(size_t page) const { return now.data + page * page_bytes; }
   const uint8_t* Old(size_t page) const { return old.data + page * page_bytes; }
+  // Level 0 leaves the streams as they are, which needs no prefix: for links that outrun every codec.
+  bool Packs() const { return level != 0; }
   size_t WholeCount() const { return whole.length / sizeof(uint64_t); }
   size_t WholePage(size_t index) const {
     uint64_t page;
@@ -58,7 +60,7 @@ struct Encoder {
   bool Allocate() {
     return kinds.bytes.Allocate(KindBytes(count)) && summaries.bytes.Allocate(count * SummaryBytes(page_bytes)) &&
            marks.bytes.Allocate(count * MaskBytes(page_bytes)) && words.bytes.Allocate(now.length / 2) &&
-           whole.bytes.Allocate(count * sizeof(uint64_t)) && references.Open(old, page_bytes);
+           whole.bytes.Allocate(count * sizeof(uint64_t)) && (!Packs() || references.Open(old, page_bytes));
   }
 
   void Classify(uint8_t* mask) {
@@ -68,7 +70,7 @@ struct Encoder {
     std::memset(kinds.bytes.data(), 0, kinds.length);
     for (size_t page = 0; page < count; ++page) {
       const size_t changed = scan.compare(Old(page), New(page), page_bytes, mask);
-      references.Add(page);
+      if (Packs()) references.Add(page);
       if (changed == 0) continue;
       PageKind kind = PageKind::kWords;
       if (scan.is_zero(New(page), page_bytes)) {
@@ -102,7 +104,7 @@ struct Encoder {
   bool FindPrefix() {
     const size_t old_count = old.length / page_bytes;
     size_t found = 0;
-    if (WholeCount() > 0) {
+    if (Packs() && WholeCount() > 0) {
       for (size_t page = count; page < old_count; ++page) references.Add(page);
       for (size_t index = 0; index < WholeCount(); ++index) references.Seek(New(WholePage(index)));
       for (size_t page = 0; page < old_count; ++page) found += references.Uses(page);
@@ -118,7 +120,7 @@ struct Encoder {
         prefix.Append(Old(page), page_bytes);
       }
     }
-    for (size_t index = 0; index < WholeCount(); ++index) {
+    for (size_t index = 0; Packs() && index < WholeCount(); ++index) {
       const size_t page = WholePage(index);
       if (!references.Uses(page) && !Scan().is_zero(Old(page), page_bytes)) prefix.Append(Old(page), page_bytes);
     }
@@ -142,7 +144,7 @@ struct Packed {
 Packed Pack(Bytes source, Bytes prefix, int level) {
   Packed packed;
   packed.bytes = source;
-  if (source.length == 0) return packed;
+  if (source.length == 0 || level == 0) return packed;
   packed.outcome = ZstdCompress(source, prefix, level);
   if (packed.outcome.fault != Fault::kNone || packed.outcome.bytes.length() >= source.length) return packed;
   packed.codec = prefix.length > 0 ? StreamCodec::kZstdPrefix : StreamCodec::kZstd;

@@ -110,7 +110,7 @@ interface Packed {
 
 async function pack(codecs: Codecs, source: Uint8Array, prefix: Uint8Array = new Uint8Array(), level: number): Promise<Packed> {
   const raw = { codec: STREAM_CODECS.raw, bytes: source }
-  if (source.length === 0) return raw
+  if (source.length === 0 || level === 0) return raw
   const packed = codecs.zstd.backend.canEncode
     ? await packZstd(codecs.zstd, source, prefix, level)
     : { codec: STREAM_CODECS.lz4, bytes: await codecs.lz4.compress(source, prefix.subarray(-LZ4_PREFIX_BYTES)) }

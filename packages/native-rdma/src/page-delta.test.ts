@@ -32,7 +32,7 @@ const ways = pageDeltas.flatMap((makes) => pageDeltas.map((reads) => ({ makes, r
 describe.each(ways)('page deltas made by $title', ({ makes, reads }) => {
   test('give back the new pages, whatever their length', async () => {
     for (const pageBytes of [64, 128, 448, 512, 576, 4096]) {
-      for (const level of [1, 3, 6]) {
+      for (const level of [-5, 0, 1, 3, 6]) {
         const { now, old } = pair(pageBytes, seeded(pageBytes + level))
         const delta = await makes.encode(now, old, pageBytes, level)
         const pages = old.slice()
@@ -59,6 +59,20 @@ describe.each(ways)('page deltas made by $title', ({ makes, reads }) => {
       }),
       { numRuns: 60 },
     )
+  })
+
+  test('hold changed words and pages as they are at level 0', async () => {
+    const old = stateLike(4 * PAGE_BYTES, seeded(6))
+    const now = old.slice()
+    now.fill(7, 8, 24)
+    const fresh = Uint8Array.from({ length: PAGE_BYTES }, (_, index) => index * 5 + 1)
+    now.set(fresh, PAGE_BYTES)
+    const delta = await makes.encode(now, old, PAGE_BYTES, 0)
+    // Nothing named, one byte of kinds, one of summaries, one mark; the page, then two words.
+    const content = Buffer.concat([fresh, now.subarray(8, 24)])
+    const length = content.length * 4
+    const head = [0, 4, 9, 4, 1, 4, 6, (length & 0x7f) | 0x80, length >>> 7]
+    expect(Buffer.from(delta).toString('hex')).toBe(Buffer.concat([Buffer.from(head), content]).toString('hex'))
   })
 
   test('cost a few bytes for a changed word', async () => {

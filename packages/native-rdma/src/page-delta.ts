@@ -14,7 +14,10 @@ import { settle } from './settle.js'
 export interface PageDeltaEncodeOptions {
   /** A multiple of 64. */
   readonly pageBytes: number
-  /** Of zstd, -131072 (fastest) to 22 (smallest); above 5 the time grows much faster than the bytes shrink. @defaultValue 3 */
+  /**
+   * Of zstd, -131072 (fastest) to 22 (smallest); above 5 the time grows much faster than the bytes shrink. 0 leaves the changed words
+   * and pages as they are, for links that outrun every codec. @defaultValue 3
+   */
   readonly level?: number
 }
 

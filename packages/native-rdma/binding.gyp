@@ -15,6 +15,7 @@
         "native/page_references.cc",
         "native/page_scan.cc",
         "native/socket.cc",
+        "native/stop.cc",
         "native/zstd.cc"
       ],
       "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")"],

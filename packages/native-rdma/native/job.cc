@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <memory>
 
+#include "stop.h"
+
 namespace dwcp {
 namespace {
 
@@ -17,6 +19,8 @@ struct Job {
   napi_deferred deferred = nullptr;
   napi_ref held_source = nullptr;
   napi_ref held_prefix = nullptr;
+  napi_ref held_stop_word = nullptr;
+  int32_t* stop_word = nullptr;
   Bytes source;
   Bytes prefix;
   CodecWork run;
@@ -25,6 +29,7 @@ struct Job {
   ~Job() {
     napi_delete_reference(env, held_source);
     napi_delete_reference(env, held_prefix);
+    napi_delete_reference(env, held_stop_word);
     napi_delete_async_work(env, work);
     ledger->End();
   }
@@ -69,7 +74,8 @@ void Settle(napi_env env, Job& job) {
 
 void Execute(napi_env, void* data) {
   auto* job = static_cast<Job*>(data);
-  job->outcome = job->run(job->source, job->prefix);
+  const StopScope scope(job->stop_word);
+  job->outcome = IsStopped() ? Stopped() : job->run(job->source, job->prefix);
 }
 
 void Complete(napi_env env, napi_status status, void* data) {
@@ -80,6 +86,12 @@ void Complete(napi_env env, napi_status status, void* data) {
 Bytes BytesOf(const Napi::Value& value) {
   const auto array = value.As<Napi::Uint8Array>();
   return {array.Data(), array.ByteLength()};
+}
+
+bool HoldStopWord(napi_env env, const Napi::Value& value, Job& job) {
+  if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_int32_array) return true;
+  job.stop_word = value.As<Napi::Int32Array>().Data();
+  return napi_create_reference(env, value, 1, &job.held_stop_word) == napi_ok;
 }
 
 }  // namespace
@@ -113,6 +125,7 @@ Napi::Value RunJob(const Napi::CallbackInfo& info, CodecWork run) {
   napi_value promise = nullptr;
   const bool is_queued = napi_create_reference(env, info[0], 1, &job->held_source) == napi_ok &&
                          napi_create_reference(env, info[1], 1, &job->held_prefix) == napi_ok &&
+                         HoldStopWord(env, info[info.Length() - 1], *job) &&
                          napi_create_promise(env, &job->deferred, &promise) == napi_ok &&
                          napi_create_async_work(env, nullptr, Napi::String::New(env, "dwcp.codec"), Execute, Complete, job.get(),
                                                 &job->work) == napi_ok &&

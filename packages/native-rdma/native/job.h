@@ -27,8 +27,9 @@ class JobLedger {
 
 using CodecWork = std::function<Outcome(Bytes source, Bytes prefix)>;
 
-// Runs `work` on the thread pool over the arguments 0 and 1, which are referenced until it is done. The promise resolves to a
-// Uint8Array or rejects with an error whose `fault` is the Fault's number.
+// Runs `work` on the thread pool over the arguments 0 and 1, which are referenced until it is done. Where the last argument is an
+// Int32Array its first number, once it is not 0, stops the job: before it begins, or where the kernel asks IsStopped(). The promise
+// resolves to a Uint8Array or rejects with an error whose `fault` is the Fault's number.
 Napi::Value RunJob(const Napi::CallbackInfo& info, CodecWork work);
 
 }  // namespace dwcp

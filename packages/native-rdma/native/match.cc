@@ -6,6 +6,8 @@
 #include <cstring>
 #include <memory>
 
+#include "stop.h"
+
 namespace dwcp {
 namespace {
 
@@ -29,6 +31,8 @@ constexpr int64_t kPatience = 24;
 constexpr int64_t kMismatchCost = 3;
 constexpr int64_t kEnoughBytes = 32;
 constexpr size_t kMaxBackwardBytes = 4096;
+// Between two looks at whether to stop.
+constexpr size_t kStepBytes = 1 << 20;
 constexpr size_t kStreams = 6;
 constexpr size_t kHeaderBytes = kStreams * 8;
 constexpr size_t kPatchBytes = 4;
@@ -109,6 +113,7 @@ class Index {
     if (!table_) return false;
     auto* table = reinterpret_cast<uint32_t*>(table_.get());
     for (size_t at = 0; at + kSeedBytes <= base.length; at += stride_) {
+      if (at % kStepBytes == 0 && IsStopped()) return true;
       if (!IsRun(at)) table[Slot(base.data + at)] = at / stride_ + 1;
     }
     return true;
@@ -167,7 +172,12 @@ class Matcher {
   Outcome Run() {
     if (!index_.Build(base_, search_.stride)) return Outcome::Failed(Fault::kOutOfMemory, "no memory for the index of the base");
     size_t misses = 0;
+    size_t looked = 0;
     for (size_t at = 0; at + kSeedBytes <= target_.length;) {
+      if (at - looked >= kStepBytes) {
+        if (IsStopped()) return Stopped();
+        looked = at;
+      }
       const size_t source = SourceOf(at);
       if (source == SIZE_MAX || !Copy(at, source)) {
         at += 1 + (misses++ >> search_.skip_shift);
@@ -365,7 +375,12 @@ Outcome Apply(Bytes script, Bytes base, int64_t position, uint64_t length) {
   Patch patch;
   if (!patch.Next(gaps, 0)) return Corrupt("a patch is cut off");
   int64_t shift = 0;
+  uint64_t looked = 0;
   for (uint64_t at = 0; at < length;) {
+    if (at - looked >= kStepBytes) {
+      if (IsStopped()) return Stopped();
+      looked = at;
+    }
     uint64_t count = 0;
     if (!literal_lengths.Varint(count)) return Corrupt("its operations end early");
     const uint8_t* bytes = count <= length - at ? literals.Take(count) : nullptr;

@@ -15,7 +15,7 @@ struct Bytes {
 };
 
 // The values are the codes that the addon hands to JavaScript.
-enum class Fault : uint32_t { kNone = 0, kUnavailable = 1, kTooLarge = 2, kCorrupt = 3, kOutOfMemory = 4 };
+enum class Fault : uint32_t { kNone = 0, kUnavailable = 1, kTooLarge = 2, kCorrupt = 3, kOutOfMemory = 4, kStopped = 5 };
 
 struct Free {
   void operator()(uint8_t* pointer) const { std::free(pointer); }

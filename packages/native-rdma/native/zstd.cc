@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <bit>
+#include <optional>
 
 #include "library.h"
+#include "stop.h"
 
 // The stable part of zstd.h (1.4 and newer), declared here so that the build needs no development package.
 extern "C" {
@@ -33,8 +35,25 @@ constexpr int kErrorDestinationTooSmall = 70;
 constexpr unsigned long long kSizeUnknown = 0ULL - 1;
 constexpr unsigned long long kSizeError = 0ULL - 2;
 constexpr size_t kMaxBlockBytes = 128 << 10;
+constexpr int kContinue = 0;                 // ZSTD_e_continue
+constexpr int kEnd = 2;                      // ZSTD_e_end
+// What is compressed between two looks at whether to stop: some 20 ms at most, by the speeds that zstd states for its levels. Taking
+// less at once costs a copy of the source, and so what is no longer than this is compressed in one go.
+constexpr size_t kQuickStepBytes = 4 << 20;
+constexpr size_t kSlowStepBytes = kMaxBlockBytes;
 // A context that one large job at a high level has blown up is not kept for the small jobs after it.
 constexpr size_t kMaxKeptContextBytes = 64 << 20;
+
+struct InBuffer {
+  const void* source;
+  size_t length;
+  size_t at;
+};
+struct OutBuffer {
+  void* target;
+  size_t length;
+  size_t at;
+};
 
 struct Zstd {
   Library library{"libzstd.so.1"};
@@ -50,6 +69,8 @@ struct Zstd {
   size_t (*setParameter)(ZSTD_CCtx*, int, int);
   size_t (*refPrefixC)(ZSTD_CCtx*, const void*, size_t);
   size_t (*compress2)(ZSTD_CCtx*, void*, size_t, const void*, size_t);
+  size_t (*setPledgedSrcSize)(ZSTD_CCtx*, unsigned long long);
+  size_t (*compressStream2)(ZSTD_CCtx*, OutBuffer*, InBuffer*, int);
   ZSTD_DCtx* (*createDCtx)();
   size_t (*freeDCtx)(ZSTD_DCtx*);
   size_t (*resetDCtx)(ZSTD_DCtx*, int);
@@ -71,6 +92,8 @@ struct Zstd {
     library.Bind(setParameter, "ZSTD_CCtx_setParameter");
     library.Bind(refPrefixC, "ZSTD_CCtx_refPrefix");
     library.Bind(compress2, "ZSTD_compress2");
+    library.Bind(setPledgedSrcSize, "ZSTD_CCtx_setPledgedSrcSize");
+    library.Bind(compressStream2, "ZSTD_compressStream2");
     library.Bind(createDCtx, "ZSTD_createDCtx");
     library.Bind(freeDCtx, "ZSTD_freeDCtx");
     library.Bind(resetDCtx, "ZSTD_DCtx_reset");
@@ -122,6 +145,22 @@ uint64_t ContentBound(Bytes frame) {
   return bound;
 }
 
+// As compress2, or nothing when the job was stopped half-way.
+std::optional<size_t> Compress(ZSTD_CCtx* context, Buffer& target, Bytes source, int level) {
+  const Zstd& zstd = Api();
+  const size_t step = level < kFirstLevelOfLargeTables ? kQuickStepBytes : kSlowStepBytes;
+  if (source.length <= step) return zstd.compress2(context, target.data(), target.length(), source.data, source.length);
+  size_t result = zstd.setPledgedSrcSize(context, source.length);
+  OutBuffer out{target.data(), target.length(), 0};
+  // The target holds whatever zstd makes of the source: each turn takes all that it is given.
+  for (InBuffer in{source.data, 0, 0}; in.at < source.length && !zstd.isError(result);) {
+    if (IsStopped()) return std::nullopt;
+    in.length = std::min(in.length + step, source.length);
+    result = zstd.compressStream2(context, &out, &in, in.length == source.length ? kEnd : kContinue);
+  }
+  return zstd.isError(result) ? result : out.at;
+}
+
 }  // namespace
 
 const std::string& ZstdProblem() { return Api().library.problem(); }
@@ -137,6 +176,7 @@ Outcome ZstdCompress(Bytes source, Bytes prefix, int level) {
 
   ZSTD_CCtx* context = compressor.get();
   zstd.resetCCtx(context, kResetSessionAndParameters);
+  bool is_stopped = false;
   size_t result = zstd.setParameter(context, kCompressionLevel, level);
   if (!zstd.isError(result) && prefix.length > 0) {
     // The level's own window may not reach back over the whole prefix.
@@ -148,10 +188,15 @@ Outcome ZstdCompress(Bytes source, Bytes prefix, int level) {
     if (is_tuned && !zstd.isError(result)) result = zstd.setParameter(context, kChainLog, table_log);
     if (!zstd.isError(result)) result = zstd.refPrefixC(context, prefix.data, prefix.length);
   }
-  if (!zstd.isError(result)) result = zstd.compress2(context, outcome.bytes.data(), bound, source.data, source.length);
+  if (!zstd.isError(result)) {
+    const std::optional<size_t> compressed = Compress(context, outcome.bytes, source, level);
+    is_stopped = !compressed;
+    result = compressed.value_or(0);
+  }
   // A prefix is borrowed: nothing may point at it after this call, also when it failed half-way.
   zstd.resetCCtx(context, kResetSessionAndParameters);
   if (zstd.sizeofCCtx(context) > kMaxKeptContextBytes) compressor.reset();
+  if (is_stopped) return Stopped();
   if (zstd.isError(result)) return Outcome::Failed(Fault::kOutOfMemory, zstd.getErrorName(result));
   outcome.bytes.Shrink(result);
   return outcome;

@@ -12,16 +12,16 @@ export interface Held<Kind extends string> {
   readonly [held]: Kind
 }
 
-/** What native/addon.cc exports. Arguments are taken as they come: callers check them. */
+/** What native/addon.cc exports. Arguments are taken as they come: callers check them. Of `stop` see stoppable.ts. */
 export interface Addon {
   readonly version: number
   library(name: 'zstd' | 'lz4' | 'pages' | 'hash' | 'socket'): { readonly usable: boolean; readonly reason: string }
-  zstdCompress(source: Uint8Array, prefix: Uint8Array, level: number): Promise<Uint8Array>
+  zstdCompress(source: Uint8Array, prefix: Uint8Array, level: number, stop?: Int32Array): Promise<Uint8Array>
   zstdDecompress(frame: Uint8Array, prefix: Uint8Array, maxBytes: number): Promise<Uint8Array>
   lz4Compress(source: Uint8Array, prefix: Uint8Array): Promise<Uint8Array>
   lz4Decompress(block: Uint8Array, prefix: Uint8Array, lengthBytes: number): Promise<Uint8Array>
-  match(target: Uint8Array, base: Uint8Array, position: number, effort: number): Promise<Uint8Array>
-  apply(script: Uint8Array, base: Uint8Array, position: number, lengthBytes: number): Promise<Uint8Array>
+  match(target: Uint8Array, base: Uint8Array, position: number, effort: number, stop?: Int32Array): Promise<Uint8Array>
+  apply(script: Uint8Array, base: Uint8Array, position: number, lengthBytes: number, stop?: Int32Array): Promise<Uint8Array>
   pageDeltaEncode(newPages: Uint8Array, oldPages: Uint8Array, pageBytes: number, level: number): Promise<Uint8Array>
   pageDeltaApply(delta: Uint8Array, pages: Uint8Array, count: number, pageBytes: number): Promise<Uint8Array>
   scanPages(oldPages: Uint8Array, newPages: Uint8Array, pageBytes: number, kinds: Uint8Array): void
@@ -42,7 +42,7 @@ export interface Addon {
 }
 
 /** Of native/addon.cc: another value means a build of other sources. */
-const BINDING_VERSION = 3
+const BINDING_VERSION = 4
 const PACKAGE_NAME = '@dwcp/native-rdma'
 
 type Loaded = { readonly addon: Addon } | { readonly problem: string }

@@ -12,7 +12,7 @@ export interface ZstdBackend extends Backend {
 
 export interface ZstdCodec {
   readonly backend: ZstdBackend
-  compress(source: Uint8Array, level: number, prefix: Uint8Array): Promise<Uint8Array>
+  compress(source: Uint8Array, level: number, prefix: Uint8Array, signal?: AbortSignal): Promise<Uint8Array>
   decompress(frame: Uint8Array, maxBytes: number, prefix: Uint8Array): Promise<Uint8Array>
 }
 

@@ -2,11 +2,17 @@ import type { Addon } from './addon.js'
 import type { Backend } from './backend.js'
 import type { Lz4Codec, ZstdCodec } from './codec-backend.js'
 import { settle } from './settle.js'
+import { stoppable } from './stoppable.js'
 
 export function nativeZstd(addon: Addon, backend: Backend): ZstdCodec {
   return {
     backend: { ...backend, canEncode: true },
-    compress: (source, level, prefix) => settle('zstd', Number.POSITIVE_INFINITY, addon.zstdCompress(source, prefix, level)),
+    compress: (source, level, prefix, signal) =>
+      settle(
+        'zstd',
+        Number.POSITIVE_INFINITY,
+        stoppable(signal, (stop) => addon.zstdCompress(source, prefix, level, stop)),
+      ),
     decompress: (frame, maxBytes, prefix) => settle('a zstd frame', maxBytes, addon.zstdDecompress(frame, prefix, maxBytes)),
   }
 }

@@ -28,6 +28,8 @@ export interface ZstdCompressOptions {
   readonly level?: number
   /** Content that the decoder holds too. Where it overlaps the source in memory it is not used: pass a copy. */
   readonly prefix?: Uint8Array
+  /** Stops the work within milliseconds where the addon does it; elsewhere it is looked at before the work begins. */
+  readonly signal?: AbortSignal
 }
 
 /**
@@ -85,7 +87,8 @@ export function codecBackend(): { readonly zstd: ZstdBackend; readonly lz4: Back
  * One Zstandard frame that declares its content size. Runs on the libuv thread pool; `source` and `prefix` are borrowed, unchanged
  * and not transferred, until the promise settles.
  *
- * @throws `ERR_NATIVE_UNAVAILABLE` where nothing here can encode zstd, or not with a prefix; `ERR_NATIVE_OUT_OF_MEMORY`.
+ * @throws `ERR_NATIVE_UNAVAILABLE` where nothing here can encode zstd, or not with a prefix; `ERR_NATIVE_OUT_OF_MEMORY`;
+ * `signal.reason`.
  *
  * @example
  * ```ts
@@ -96,11 +99,11 @@ export function codecBackend(): { readonly zstd: ZstdBackend; readonly lz4: Back
  * @public
  */
 export function zstdCompress(source: Uint8Array, options: ZstdCompressOptions = {}): Promise<Uint8Array> {
-  const { level = DEFAULT_LEVEL, prefix = NO_BYTES } = options
+  const { level = DEFAULT_LEVEL, prefix = NO_BYTES, signal } = options
   requireBytes('source', source)
   requireBytes('prefix', prefix)
   requireInteger('level', level, MIN_LEVEL, MAX_LEVEL)
-  return chosenCodecs().zstd.compress(source, level, prefix)
+  return chosenCodecs().zstd.compress(source, level, prefix, signal)
 }
 
 /**

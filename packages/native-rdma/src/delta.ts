@@ -4,6 +4,7 @@ import { applyStreams } from './delta-apply.js'
 import { matchStreams } from './delta-match.js'
 import { type DeltaStreams, joinStreams, splitStreams } from './delta-streams.js'
 import { settle } from './settle.js'
+import { stoppable } from './stoppable.js'
 
 export type { Backend } from './backend.js'
 export type { DeltaStreams } from './delta-streams.js'
@@ -19,6 +20,8 @@ export interface DeltaMatchOptions {
   readonly position?: number
   /** How densely the base is indexed, and whether steps grow longer where nothing matches. @defaultValue 'balanced' */
   readonly effort?: 'fast' | 'balanced' | 'small'
+  /** Stops the work within milliseconds; without the addon it is looked at before the work begins. */
+  readonly signal?: AbortSignal
 }
 
 /**
@@ -36,7 +39,7 @@ export function deltaBackend(): Backend {
  * compressed by itself. An index of the base costs up to 128 MiB while it runs. Bytes are borrowed, unchanged and not transferred,
  * until the promise settles. Without the addon it runs on the calling thread, and copies are exact.
  *
- * @throws `ERR_NATIVE_OUT_OF_MEMORY`.
+ * @throws `ERR_NATIVE_OUT_OF_MEMORY`; `signal.reason`.
  * @example
  * ```ts
  * import { deltaApply, deltaMatch } from '@dwcp/native-rdma/delta'
@@ -48,34 +51,40 @@ export function deltaBackend(): Backend {
  * @public
  */
 export async function deltaMatch(target: Uint8Array, base: Uint8Array, options: DeltaMatchOptions = {}): Promise<DeltaStreams> {
-  const { position = 0, effort = 'balanced' } = options
+  const { position = 0, effort = 'balanced', signal } = options
   requireBytes('target', target)
   requireBytes('base', base)
   requirePosition(position)
   const found = loadAddon()
+  signal?.throwIfAborted()
   if ('problem' in found) return matchStreams(target, base, position)
-  return splitStreams(await settle('a delta', target.length, found.addon.match(target, base, position, EFFORTS[effort])))
+  const { addon } = found
+  const work = stoppable(signal, (stop) => addon.match(target, base, position, EFFORTS[effort], stop))
+  return splitStreams(await settle('a delta', target.length, work))
 }
 
 /**
  * The inverse of {@link deltaMatch}: exactly `lengthBytes`, which are allocated at once. Trusts nothing in `streams`; a wrong base
  * gives wrong bytes or an error: verify a digest.
  *
- * @throws `ERR_NATIVE_CORRUPT`; `ERR_NATIVE_OUT_OF_MEMORY`.
+ * @throws `ERR_NATIVE_CORRUPT`; `ERR_NATIVE_OUT_OF_MEMORY`; `signal.reason`.
  * @public
  */
 export async function deltaApply(
   streams: DeltaStreams,
   base: Uint8Array,
-  options: { readonly lengthBytes: number; readonly position?: number },
+  options: { readonly lengthBytes: number; readonly position?: number; readonly signal?: AbortSignal },
 ): Promise<Uint8Array> {
-  const { lengthBytes, position = 0 } = options
+  const { lengthBytes, position = 0, signal } = options
   requireBytes('base', base)
   requirePosition(position)
   if (!Number.isSafeInteger(lengthBytes) || lengthBytes < 0) throw new RangeError(`lengthBytes is ${lengthBytes}: it must be 0 or more`)
   const found = loadAddon()
+  signal?.throwIfAborted()
   if ('problem' in found) return applyStreams(streams, base, position, lengthBytes)
-  return settle('a delta', lengthBytes, found.addon.apply(joinStreams(streams), base, position, lengthBytes))
+  const { addon } = found
+  const work = stoppable(signal, (stop) => addon.apply(joinStreams(streams), base, position, lengthBytes, stop))
+  return settle('a delta', lengthBytes, work)
 }
 
 const EFFORTS = { fast: 0, balanced: 1, small: 2 } as const

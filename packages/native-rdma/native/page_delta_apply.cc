@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cstring>
 
@@ -6,6 +7,7 @@
 #include "page_delta.h"
 #include "page_format.h"
 #include "page_scan.h"
+#include "word_classes.h"
 #include "zstd.h"
 
 namespace dwcp {
@@ -63,6 +65,8 @@ struct Decoder {
   Buffer summaries;
   Buffer marks;
   size_t words = 0;
+  Buffer classes;
+  std::array<Buffer, kWordClasses> rows;
   // One bit for each page that the encoding names.
   Buffer named;
   size_t named_count = 0;
@@ -137,9 +141,39 @@ struct Decoder {
     return {};
   }
 
+  // Behind each class, what a load of a whole word may read past its last one.
+  Outcome ReadWords(Reader& reader) {
+    Outcome step = ReadStream(reader, words, {});
+    if (step.fault != Fault::kNone) return step;
+    classes = std::move(step.bytes);
+    std::array<size_t, 256> counts{};
+    for (size_t word = 0; word < words; ++word) ++counts[classes.data()[word]];
+    size_t known = 0;
+    for (size_t each = 0; each < kWordClasses; ++each) known += counts[each];
+    if (known != words) return Corrupt("a word is of no known class");
+    for (size_t each = 0; each < kWordClasses; ++each) {
+      const size_t bytes = kClassBytes[each];
+      if (!rows[each].Allocate(counts[each] * bytes + kWordBytes)) return NoMemoryFor(counts[each] * bytes);
+      const size_t streams = each == 0 ? 0 : each == kSplitClass ? bytes : 1;
+      for (size_t stream = 0; stream < streams; ++stream) {
+        step = ReadStream(reader, counts[each] * bytes / streams, {});
+        if (step.fault != Fault::kNone) return step;
+        uint8_t* to = rows[each].data();
+        if (streams == 1) {
+          std::memcpy(to, step.bytes.data(), step.bytes.length());
+        } else {
+          for (size_t row = 0; row < counts[each]; ++row) to[row * bytes + stream] = step.bytes.data()[row];
+        }
+      }
+    }
+    return {};
+  }
+
   // Every length has been checked against the others: nothing can fail from here on.
   void Write(const uint8_t* content) {
-    const uint8_t* next_word = content + whole * page_bytes;
+    const uint8_t* next_class = classes.data();
+    std::array<const uint8_t*, kWordClasses> next;
+    for (size_t each = 0; each < kWordClasses; ++each) next[each] = rows[each].data();
     const uint8_t* summary = summaries.data();
     const uint8_t* mark = marks.data();
     for (size_t page = 0; page < count; ++page) {
@@ -156,8 +190,11 @@ struct Decoder {
         case PageKind::kWords:
           for (size_t step = 0; step < MaskBytes(page_bytes); ++step) {
             if ((summary[step / 8] >> (step % 8) & 1) == 0) continue;
-            for (unsigned bits = *mark++; bits != 0; bits &= bits - 1, next_word += kWordBytes) {
-              std::memcpy(Page(page) + step * kPageStepBytes + std::countr_zero(bits) * kWordBytes, next_word, kWordBytes);
+            for (unsigned bits = *mark++; bits != 0; bits &= bits - 1) {
+              const uint8_t word_class = *next_class++;
+              const uint64_t word = LowBytes(next[word_class], kClassBytes[word_class]);
+              next[word_class] += kClassBytes[word_class];
+              std::memcpy(Page(page) + step * kPageStepBytes + std::countr_zero(bits) * kWordBytes, &word, sizeof(word));
             }
           }
           summary += SummaryBytes(page_bytes);
@@ -169,7 +206,11 @@ struct Decoder {
 }  // namespace
 
 Outcome ApplyPageDelta(Bytes encoding, uint8_t* pages, size_t length, size_t count, size_t page_bytes) {
-  Decoder decoder{pages, length / page_bytes, count, page_bytes, {}, 0, 0, {}, {}, 0, {}, 0, {}, 0};
+  Decoder decoder{};
+  decoder.pages = pages;
+  decoder.total = length / page_bytes;
+  decoder.count = count;
+  decoder.page_bytes = page_bytes;
   Reader reader{encoding};
   Outcome step = decoder.ReadNamed(reader);
   if (step.fault != Fault::kNone) return step;
@@ -191,11 +232,13 @@ Outcome ApplyPageDelta(Bytes encoding, uint8_t* pages, size_t length, size_t cou
 
   step = decoder.GatherPrefix();
   if (step.fault != Fault::kNone) return step;
-  step = ReadStream(reader, decoder.whole * page_bytes + decoder.words * kWordBytes, {decoder.prefix.data(), decoder.prefix_length});
+  Outcome content = ReadStream(reader, decoder.whole * page_bytes, {decoder.prefix.data(), decoder.prefix_length});
+  if (content.fault != Fault::kNone) return content;
+  step = decoder.ReadWords(reader);
   if (step.fault != Fault::kNone) return step;
   if (reader.rest.length > 0) return Corrupt("bytes follow the last stream");
 
-  decoder.Write(step.bytes.data());
+  decoder.Write(content.bytes.data());
   Outcome outcome;
   outcome.bytes = std::move(decoder.kinds);
   return outcome;

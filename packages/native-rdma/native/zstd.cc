@@ -20,6 +20,7 @@ constexpr int kCompressionLevel = 100;       // ZSTD_c_compressionLevel
 constexpr int kWindowLog = 101;              // ZSTD_c_windowLog
 constexpr int kHashLog = 102;                // ZSTD_c_hashLog
 constexpr int kChainLog = 103;               // ZSTD_c_chainLog
+constexpr int kLongDistanceMatching = 160;   // ZSTD_c_enableLongDistanceMatching
 constexpr int kResetSessionAndParameters = 3;
 constexpr int kMinWindowLog = 10;
 constexpr int kMaxWindowLog = sizeof(size_t) == 8 ? 31 : 30;
@@ -166,7 +167,7 @@ std::optional<size_t> Compress(ZSTD_CCtx* context, Buffer& target, Bytes source,
 const std::string& ZstdProblem() { return Api().library.problem(); }
 const char* ZstdVersion() { return Api().versionString(); }
 
-Outcome ZstdCompress(Bytes source, Bytes prefix, int level) {
+Outcome ZstdCompress(Bytes source, Bytes prefix, int level, LongDistance matching) {
   const Zstd& zstd = Api();
   if (!compressor) compressor.reset(zstd.createCCtx());
   const size_t bound = zstd.compressBound(source.length);
@@ -186,6 +187,7 @@ Outcome ZstdCompress(Bytes source, Bytes prefix, int level) {
     const bool is_tuned = level < kFirstLevelOfLargeTables;
     if (is_tuned && !zstd.isError(result)) result = zstd.setParameter(context, kHashLog, table_log);
     if (is_tuned && !zstd.isError(result)) result = zstd.setParameter(context, kChainLog, table_log);
+    if (matching == LongDistance::kYes && !zstd.isError(result)) result = zstd.setParameter(context, kLongDistanceMatching, 1);
     if (!zstd.isError(result)) result = zstd.refPrefixC(context, prefix.data, prefix.length);
   }
   if (!zstd.isError(result)) {

@@ -8,8 +8,12 @@ namespace dwcp {
 const std::string& ZstdProblem();
 const char* ZstdVersion();
 
+// Whether to look for matches of at least 64 bytes all over the prefix, among several candidates: it costs time, and pays where the
+// source is a later version of text or tables in the prefix.
+enum class LongDistance : bool { kNo, kYes };
+
 // One frame with its content size. The caller has checked that ZstdProblem() is empty.
-Outcome ZstdCompress(Bytes source, Bytes prefix, int level);
+Outcome ZstdCompress(Bytes source, Bytes prefix, int level, LongDistance matching = LongDistance::kNo);
 
 // Exactly one frame, of at most `max_bytes`, which is checked before anything is allocated.
 Outcome ZstdDecompress(Bytes frame, Bytes prefix, uint64_t max_bytes);

@@ -14,6 +14,7 @@ import {
   WORD_BYTES,
   wordsOf,
 } from './page-format.js'
+import { joinWords } from './word-classes.js'
 
 const WHAT = 'a page delta'
 const NO_BYTES = new Uint8Array()
@@ -32,11 +33,12 @@ export async function applyPageDeltaJs(
   const [few, whole] = [countOf(kinds, PAGE_KINDS.words), countOf(kinds, PAGE_KINDS.whole)]
   const summaries = await reader.stream(few * summaryBytes(pageBytes), NO_BYTES)
   const marks = await reader.stream(countMarks(summaries, pageBytes), NO_BYTES)
-  const words = marks.reduce((sum, bits) => sum + bitCount(bits), 0)
+  const changed = marks.reduce((sum, bits) => sum + bitCount(bits), 0)
   const prefix = gatherPrefix(pages, kinds, named, pageBytes)
-  const content = await reader.stream(whole * pageBytes + words * WORD_BYTES, prefix)
+  const content = await reader.stream(whole * pageBytes, prefix)
+  const words = await joinWords(changed, (lengthBytes) => reader.stream(lengthBytes, NO_BYTES))
   reader.end()
-  write(pages, pageBytes, kinds, whole, summaries, marks, content)
+  write(pages, pageBytes, kinds, summaries, marks, content, words)
   return kinds
 }
 
@@ -152,12 +154,12 @@ function write(
   pages: Uint8Array,
   pageBytes: number,
   kinds: Uint8Array,
-  whole: number,
   summaries: Uint8Array,
   marks: Uint8Array,
   content: Uint8Array,
+  words: Uint8Array,
 ): void {
-  let [nextPage, nextWord, nextMark, nextSummary] = [0, whole * pageBytes, 0, 0]
+  let [nextPage, nextWord, nextMark, nextSummary] = [0, 0, 0, 0]
   for (const [page, kind] of kinds.entries()) {
     const at = page * pageBytes
     if (kind === PAGE_KINDS.zero) pages.fill(0, at, at + pageBytes)
@@ -172,7 +174,7 @@ function write(
       nextMark += 1
       for (let word = 0; word < 8; word += 1) {
         if (((bits >>> word) & 1) === 0) continue
-        pages.set(content.subarray(nextWord, nextWord + WORD_BYTES), at + step * PAGE_STEP_BYTES + word * WORD_BYTES)
+        pages.set(words.subarray(nextWord, nextWord + WORD_BYTES), at + step * PAGE_STEP_BYTES + word * WORD_BYTES)
         nextWord += WORD_BYTES
       }
     }

@@ -1,18 +1,12 @@
 import { isDwcpError } from '@dwcp/interface'
 import type { ZstdCodec } from './codec-backend.js'
 import type { Codecs } from './codec-choice.js'
-import {
-  isZeroPage,
-  kindBytes,
-  LZ4_PREFIX_BYTES,
-  maskBytes,
-  PAGE_KINDS,
-  PAGE_STEP_BYTES,
-  STREAM_CODECS,
-  summaryBytes,
-  WORD_BYTES,
-  wordsOf,
-} from './page-format.js'
+import { isZeroPage, kindBytes, LZ4_PREFIX_BYTES, maskBytes, PAGE_KINDS, STREAM_CODECS, WORD_BYTES, wordsOf } from './page-format.js'
+import { isFullWord, splitWords } from './word-classes.js'
+
+/** As native/page_delta_encode.cc has them. */
+const FULL_WORDS_SHARE = 0.7
+const FEW_WORDS_SHARE = 1 / 16
 
 /** The twin of native/page_delta_encode.cc. It names no pages that something moved out of: the old content of a page is its only help. */
 export async function encodePageDeltaJs(
@@ -22,9 +16,11 @@ export async function encodePageDeltaJs(
   pageBytes: number,
   level: number,
 ): Promise<Uint8Array> {
-  const { kinds, summaries, marks, content, prefix } = describe(newPages, oldPages, pageBytes)
+  const { kinds, summaries, marks, words, content, prefix } = describe(newPages, oldPages, pageBytes, level !== 0)
   const parts: Uint8Array[] = [varint(0)]
-  for (const [source, help] of [[kinds], [summaries], [marks], [content, prefix]] as const) {
+  const streams: (readonly [Uint8Array, Uint8Array?])[] = [[kinds], [summaries], [marks], [content, prefix]]
+  for (const stream of splitWords(words)) streams.push([stream])
+  for (const [source, help] of streams) {
     const { codec, bytes } = await pack(codecs, source, help, level)
     parts.push(varint(bytes.length * 4 + codec), bytes)
   }
@@ -35,11 +31,12 @@ interface Description {
   readonly kinds: Uint8Array
   readonly summaries: Uint8Array
   readonly marks: Uint8Array
+  readonly words: Uint8Array
   readonly content: Uint8Array
   readonly prefix: Uint8Array
 }
 
-function describe(newPages: Uint8Array, oldPages: Uint8Array, pageBytes: number): Description {
+function describe(newPages: Uint8Array, oldPages: Uint8Array, pageBytes: number, packs: boolean): Description {
   const count = newPages.length / pageBytes
   const pageWords = pageBytes / 4
   const [now, old] = [wordsOf(newPages), wordsOf(oldPages)]
@@ -54,19 +51,24 @@ function describe(newPages: Uint8Array, oldPages: Uint8Array, pageBytes: number)
     if (changed === 0) continue
     const bytes = newPages.subarray(page * pageBytes, (page + 1) * pageBytes)
     let kind: number = PAGE_KINDS.words
+    const few = changed > pageBytes / WORD_BYTES / 2 ? undefined : changedWords(bytes, mask, changed)
     if (isZeroPage(now, pageWords, page)) kind = PAGE_KINDS.zero
-    else if (changed > pageBytes / WORD_BYTES / 2) {
+    else if (few === undefined || (packs && isBetterWhole(few, pageBytes))) {
       kind = PAGE_KINDS.whole
       whole.push(bytes)
       if (!isZeroPage(old, pageWords, page)) prefix.push(oldPages.subarray(page * pageBytes, (page + 1) * pageBytes))
-    } else summaries.push(listWords(bytes, mask, marks, words))
+    } else {
+      summaries.push(summarize(mask, marks))
+      words.push(few)
+    }
     kinds[page >>> 2] = (kinds[page >>> 2] ?? 0) | (kind << ((page & 3) * 2))
   }
   return {
     kinds,
     summaries: concat(summaries),
     marks: Uint8Array.from(marks),
-    content: concat([...whole, ...words]),
+    words: concat(words),
+    content: concat(whole),
     prefix: concat(prefix),
   }
 }
@@ -88,17 +90,32 @@ function compare(
   return { mask, changed }
 }
 
+/** The changed words of a page, one after the other. */
+function changedWords(page: Uint8Array, mask: Uint8Array, changed: number): Uint8Array {
+  const words = new Uint8Array(changed * WORD_BYTES)
+  let end = 0
+  for (let word = 0; word < page.length / WORD_BYTES; word += 1) {
+    if ((((mask[word >>> 3] ?? 0) >>> (word & 7)) & 1) === 0) continue
+    words.set(page.subarray(word * WORD_BYTES, (word + 1) * WORD_BYTES), end)
+    end += WORD_BYTES
+  }
+  return words
+}
+
+function isBetterWhole(words: Uint8Array, pageBytes: number): boolean {
+  if (words.length <= pageBytes * FEW_WORDS_SHARE) return false
+  let full = 0
+  for (let at = 0; at < words.length; at += WORD_BYTES) if (isFullWord(words, at)) full += 1
+  return full * WORD_BYTES > words.length * FULL_WORDS_SHARE
+}
+
 /** @returns the summary of the mask. */
-function listWords(page: Uint8Array, mask: Uint8Array, marks: number[], words: Uint8Array[]): Uint8Array {
-  const summary = new Uint8Array(summaryBytes(page.length))
+function summarize(mask: Uint8Array, marks: number[]): Uint8Array {
+  const summary = new Uint8Array(Math.ceil(mask.length / 8))
   for (const [step, bits] of mask.entries()) {
     if (bits === 0) continue
     summary[step >>> 3] = (summary[step >>> 3] ?? 0) | (1 << (step & 7))
     marks.push(bits)
-    for (let word = 0; word < 8; word += 1) {
-      const at = step * PAGE_STEP_BYTES + word * WORD_BYTES
-      if (((bits >>> word) & 1) !== 0) words.push(page.subarray(at, at + WORD_BYTES))
-    }
   }
   return summary
 }

@@ -71,8 +71,8 @@ describe.each(ways)('page deltas made by $title', ({ makes, reads }) => {
     // Nothing named, one byte of kinds, one of summaries, one mark; the page; two words of the widest class, and of the others none.
     const length = fresh.length * 4
     const head = [0, 4, 9, 4, 1, 4, 6, (length & 0x7f) | 0x80, length >>> 7]
-    const words = [8, 6, 6, ...new Uint8Array(8), 64, ...now.subarray(8, 24)]
-    expect([...delta]).toEqual([...head, ...fresh, ...words])
+    const wordStreams = [8, 6, 6, ...new Uint8Array(8), 64, ...now.subarray(8, 24)]
+    expect([...delta]).toEqual([...head, ...fresh, ...wordStreams])
   })
 
   test('give back words of every width', async () => {

@@ -12,6 +12,10 @@ const AFTER_FROM = 20_000
 const NODES = 6000
 const LEVELS = ['INFO', 'INFO', 'INFO', 'WARN', 'DEBUG', 'ERROR']
 
+/** Of the log that is sent often: versions after the first, and the new lines in each. */
+const STEPS = 5
+const STEP_LINES = 3000
+
 type Random = (bound: number) => number
 
 /** The log of a cluster at two instants, the first 20,000 of 60,000 lines gone from the later and 30,000 new ones in it. */
@@ -23,6 +27,17 @@ export async function clusterLog(): Promise<BuiltPair> {
     after: await corpusFile('state/cluster.b.log', (path) => writeFile(path, text(lines.slice(AFTER_FROM)))),
     kind: `log of a cluster, ${BEFORE_LINES} lines, then ${LINES - AFTER_FROM} of which ${BEFORE_LINES - AFTER_FROM} are old`,
   }
+}
+
+/** The log at six instants: in each 3,000 of its 60,000 lines are new, and as many of the oldest are gone. */
+export async function clusterLogSteps(): Promise<readonly string[]> {
+  const lines = logLines()
+  const files: string[] = []
+  for (let step = 0; step <= STEPS; step++) {
+    const part = lines.slice(step * STEP_LINES, step * STEP_LINES + BEFORE_LINES)
+    files.push(await corpusFile(`state/cluster.step${step}.log`, (path) => writeFile(path, `${part.join('\n')}\n`)))
+  }
+  return files
 }
 
 function logLines(): readonly string[] {

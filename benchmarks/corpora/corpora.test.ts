@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test, vi } from 'vitest'
@@ -9,6 +9,7 @@ vi.stubEnv('DWCP_CORPORA', folder)
 vi.stubEnv('DWCP_VM_DUMPS', join(folder, 'nowhere'))
 const { CorpusAbsent, corpusFile, withScratch } = await import('./corpora-folder.ts')
 const { clusterLog } = await import('./cluster-log.ts')
+const { foundPairs } = await import('./found-pairs.ts')
 const { guestPair } = await import('./guest-memory.ts')
 const { nodeDocuments } = await import('./node-documents.ts')
 const { randomData } = await import('./incompressible.ts')
@@ -68,4 +69,21 @@ test('the random corpus is of the size and the randomness that it states, and co
 test('RAM dumps that are not there are said to be absent', async () => {
   await expect(guestPair('kvA-t00', 'kvA-t05')).rejects.toThrow(CorpusAbsent)
   await expect(guestPair('kvA-t00', 'kvA-t05')).rejects.toThrow('DWCP_VM_DUMPS')
+})
+
+test('pairs that somebody put beside those that are built are found, each once, and no others', async () => {
+  for (const name of ['release', 'disk', 'vm']) await mkdir(join(folder, name), { recursive: true })
+  const put = ['release/x.a.tar', 'release/x.b.tar', 'release/git.a.tar', 'release/git.b.tar', 'disk/alone.a.img']
+  const dumps = ['g-t05', 'g-t00', 'g-t30', 'kvA-t00', 'kvA-t05', 'h-t00', 'h-t10'].map((name) => `vm/${name}.mem`)
+  for (const name of [...put, ...dumps]) await writeFile(join(folder, name), name)
+  const found = await foundPairs()
+  expect(found.map(({ name, content, files }) => [name, content, ...files])).toEqual([
+    ['release x.tar', 'release', 'release/x.a.tar', 'release/x.b.tar'],
+    ['guest g, 0 to 5 s', 'memory', 'vm/g-t00.mem', 'vm/g-t05.mem'],
+    ['guest g, 5 to 30 s', 'memory', 'vm/g-t05.mem', 'vm/g-t30.mem'],
+    ['guest g, 0 to 30 s', 'memory', 'vm/g-t00.mem', 'vm/g-t30.mem'],
+    ['guest h, 0 to 10 s', 'memory', 'vm/h-t00.mem', 'vm/h-t10.mem'],
+  ])
+  const { before = '', after } = (await found[0]?.build()) ?? { after: '' }
+  expect(await Promise.all([before, after].map((path) => readFile(path, 'utf8')))).toEqual(['release/x.a.tar', 'release/x.b.tar'])
 })

@@ -1,6 +1,6 @@
 import { clusterLog } from './cluster-log.js'
 import { diskPair } from './disk.js'
-import { guestPair } from './guest-memory.js'
+import { type DumpName, guestPair } from './guest-memory.js'
 import { compressedDebian, compressedNpm, randomData, webAssembly } from './incompressible.js'
 import { nodeDocuments } from './node-documents.js'
 import { debianRelease, npmRelease } from './releases.js'
@@ -18,6 +18,8 @@ export type PairContent = 'release' | 'disk' | 'memory' | 'state' | 'incompressi
 export interface Pair {
   readonly name: string
   readonly content: PairContent
+  /** What it is made of in the corpora's folder. */
+  readonly files: readonly string[]
   /**
    * Builds what is not there yet.
    *
@@ -26,26 +28,53 @@ export interface Pair {
   build(): Promise<BuiltPair>
 }
 
-const pair = (name: string, content: PairContent, build: () => Promise<BuiltPair>): Pair => ({ name, content, build })
+const released = (name: string, build: () => Promise<BuiltPair>): Pair => ({
+  name,
+  content: 'release',
+  files: [`release/${name}.a.tar`, `release/${name}.b.tar`],
+  build,
+})
+
+const guests = (name: string, before: DumpName, after: DumpName): Pair => ({
+  name,
+  content: 'memory',
+  files: [`vm/${before}.mem`, `vm/${after}.mem`],
+  build: () => guestPair(before, after),
+})
+
+const state = (name: string, stem: string, ending: string, build: () => Promise<BuiltPair>): Pair => ({
+  name,
+  content: 'state',
+  files: [`state/${stem}.a.${ending}`, `state/${stem}.b.${ending}`],
+  build,
+})
+
+const incompressible = (name: string, file: string, build: () => Promise<BuiltPair>): Pair => ({
+  name,
+  content: 'incompressible',
+  files: [`incompressible/${file}`],
+  build,
+})
 
 export const PAIRS: readonly Pair[] = [
-  pair('vite', 'release', () => npmRelease('vite', '6.3.5', '7.0.0')),
-  pair('typescript', 'release', () => npmRelease('typescript', '5.8.3', '5.9.2')),
-  pair('git', 'release', () => debianRelease('git', 'git', '1:2.39.5-0+deb12u2', '1:2.39.5-0+deb12u3')),
-  pair('postgresql', 'release', () => debianRelease('postgresql', 'postgresql-15', '15.18-0+deb12u1', '15.20-0+deb12u1')),
-  pair('disk rootA', 'disk', diskPair),
-  pair('redis guest, 0 to 5 s', 'memory', () => guestPair('kvA-t00', 'kvA-t05')),
-  pair('redis guest, 5 to 30 s', 'memory', () => guestPair('kvA-t05', 'kvA-t30')),
-  pair('redis guest, 0 to 30 s', 'memory', () => guestPair('kvA-t00', 'kvA-t30')),
-  pair('sqlite guest, 0 to 5 s', 'memory', () => guestPair('dbB-t00', 'dbB-t05')),
-  pair('sqlite guest, 5 to 30 s', 'memory', () => guestPair('dbB-t05', 'dbB-t30')),
-  pair('sqlite guest, 0 to 30 s', 'memory', () => guestPair('dbB-t00', 'dbB-t30')),
-  pair('sqlite guest given a redis guest', 'memory', () => guestPair('kvA-t00', 'dbB-t00')),
-  pair('node documents, JSON lines', 'state', () => nodeDocuments('lines')),
-  pair('node documents, JSON array', 'state', () => nodeDocuments('array')),
-  pair('cluster log', 'state', clusterLog),
-  pair('compressed by xz', 'incompressible', compressedDebian),
-  pair('compressed by gzip', 'incompressible', compressedNpm),
-  pair('WebAssembly', 'incompressible', webAssembly),
-  pair('random', 'incompressible', randomData),
+  released('vite', () => npmRelease('vite', '6.3.5', '7.0.0')),
+  released('typescript', () => npmRelease('typescript', '5.8.3', '5.9.2')),
+  released('git', () => debianRelease('git', 'git', '1:2.39.5-0+deb12u2', '1:2.39.5-0+deb12u3')),
+  released('postgresql', () => debianRelease('postgresql', 'postgresql-15', '15.18-0+deb12u1', '15.20-0+deb12u1')),
+  { name: 'disk rootA', content: 'disk', files: ['disk/rootA.a.img', 'disk/rootA.b.img'], build: diskPair },
+  guests('redis guest, 0 to 5 s', 'kvA-t00', 'kvA-t05'),
+  guests('redis guest, 5 to 30 s', 'kvA-t05', 'kvA-t30'),
+  guests('redis guest, 0 to 30 s', 'kvA-t00', 'kvA-t30'),
+  guests('sqlite guest, 0 to 5 s', 'dbB-t00', 'dbB-t05'),
+  guests('sqlite guest, 5 to 30 s', 'dbB-t05', 'dbB-t30'),
+  guests('sqlite guest, 0 to 30 s', 'dbB-t00', 'dbB-t30'),
+  guests('sqlite guest given a redis guest', 'kvA-t00', 'dbB-t00'),
+  guests('redis guest given a sqlite guest', 'dbB-t00', 'kvA-t00'),
+  state('node documents, JSON lines', 'nodes', 'jsonl', () => nodeDocuments('lines')),
+  state('node documents, JSON array', 'docs', 'json', () => nodeDocuments('array')),
+  state('cluster log', 'cluster', 'log', clusterLog),
+  incompressible('compressed by xz', 'a.deb', compressedDebian),
+  incompressible('compressed by gzip', 'b.tgz', compressedNpm),
+  incompressible('WebAssembly', 'c.wasm', webAssembly),
+  incompressible('random', 'd.aes', randomData),
 ]

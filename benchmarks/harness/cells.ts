@@ -1,3 +1,4 @@
+import { isOfCase } from './merge.js'
 import { keepsLimit, type Row } from './rows.js'
 
 /** With more peers than this, a table has a line for each of them instead of a column. */
@@ -31,7 +32,7 @@ function byMetric(rows: readonly Row[], peers: readonly string[]): string[][] {
 function byContender(rows: readonly Row[], caseNames: readonly string[]): string[][] {
   const metrics = distinct(rows.map(headed))
   const table = caseNames.flatMap((name) => {
-    const ofCase = rows.filter((row) => row.case === name || row.case.startsWith(`${name}, `))
+    const ofCase = rows.filter((row) => isOfCase(row.case, name))
     const several = distinct(ofCase.map((row) => row.case)).length > 1
     const line = (by: string, runs: number | undefined, of: readonly Row[], write: (row: Row) => string): string[] => [
       name,

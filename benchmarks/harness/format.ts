@@ -47,7 +47,8 @@ export function machineSentence(machine: Machine): string {
   )
 }
 
-function describeData({ kind, bytes, entropyBitsPerByte, seed }: SuiteResult['data'][string]): string {
+function describeData({ kind, bytes, entropyBitsPerByte, seed, changedRatio }: SuiteResult['data'][string]): string {
   const entropy = entropyBitsPerByte === undefined ? '' : `, ${entropyBitsPerByte.toFixed(2)} bits of entropy a byte`
-  return `${kind}, ${bytes} bytes${entropy}${seed === undefined ? '' : `, seed ${seed}`}`
+  const changed = changedRatio === undefined ? '' : `, ${(100 * changedRatio).toFixed(1)} % of its pages changed`
+  return `${kind}, ${bytes} bytes${changed}${entropy}${seed === undefined ? '' : `, seed ${seed}`}`
 }

@@ -1,9 +1,8 @@
 import { execFile } from 'node:child_process'
-import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
-import { withTables } from './report.ts'
+import { reported } from './report.ts'
 import { keptResults } from './results.ts'
 
 const main = fileURLToPath(new URL('../dist/harness/main.js', import.meta.url))
@@ -12,13 +11,14 @@ const bench = (...args: string[]): Promise<{ stdout: string; stderr: string }> =
 
 test('the suites are listed with their purpose', async () => {
   const { stdout } = await bench('--list')
-  for (const name of ['delta', 'encoding', 'transport', 'migration']) expect(stdout).toMatch(new RegExp(`^${name} +[A-Z].+\\.$`, 'm'))
+  for (const name of ['delta', 'promised', 'encoding', 'transport', 'migration'])
+    expect(stdout).toMatch(new RegExp(`^${name} +[A-Z].+\\.$`, 'm'))
 })
 
 test('an unknown suite and a wrong number are refused', async () => {
   await expect(bench('speed')).rejects.toMatchObject({
     code: 1,
-    stderr: expect.stringContaining('no suite speed; there are: delta, encoding'),
+    stderr: expect.stringContaining('no suite speed; there are: delta, promised, encoding'),
   })
   await expect(bench('encoding', '--runs', '0')).rejects.toMatchObject({ code: 1, stderr: expect.stringContaining('--runs is 0') })
 })
@@ -60,7 +60,6 @@ test('a short run prints rows, machine and data as JSON and keeps no result', as
   expect(await keptResults()).toEqual(before)
 })
 
-test('docs/benchmarks.md holds the tables of the kept results, unedited', async () => {
-  const document = await readFile(new URL('../../docs/benchmarks.md', import.meta.url), 'utf8')
-  expect(withTables(document, await keptResults())).toBe(document)
+test('the documents hold the tables of the kept results, unedited', async () => {
+  for (const { was, text } of await reported()) expect(was).toBe(text)
 })

@@ -1,27 +1,32 @@
 import { writeFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
+import { sourceCommit } from './commit.js'
 import { machineSentence, terminalTable } from './format.js'
+import { describeMachine } from './machine.js'
+import { mergeResults, sameMachine } from './merge.js'
 import { writeReport } from './report.js'
-import { keepResult, resultText } from './results.js'
+import { keepResult, keptResults, resultText } from './results.js'
 import { keepsLimit } from './rows.js'
-import { runSuite, type SuiteResult } from './run-suite.js'
+import { type RunOptions, runSuite, type SuiteResult } from './run-suite.js'
 import type { Suite } from './suite.js'
 
 /** Loaded when asked for: one suite must not need what only another one imports. */
 const SUITES: Readonly<Record<string, () => Promise<{ readonly suite: Suite }>>> = {
   delta: () => import('../suites/delta.js'),
+  promised: () => import('../suites/promised.js'),
   encoding: () => import('../suites/encoding.js'),
   transport: () => import('../suites/transport.js'),
   migration: () => import('../suites/migration.js'),
 }
 
 const USAGE = `pnpm bench [SUITE…] [options]   runs suites (all of them where none is named) and prints their tables
-pnpm bench report               writes the tables of docs/benchmarks.md from the last full results
+pnpm bench report               writes the tables of docs/benchmarks.md and docs/encoding.md from what is kept
 
   --short      small data, one run: must work and be correct; the times mean nothing and are not kept
-  --case TEXT  only the cases whose name holds TEXT; not kept
-  --runs N     instead of each case's own number
+  --case TEXT  only the cases whose name holds TEXT; kept beside the other cases that were kept
+  --resume     only the cases that are not kept yet from this commit and machine
+  --runs N     instead of each case's own number; kept from 3 on
   --json FILE  the results as JSON too: an array with one object for each suite, its rows in \`rows\`; - for stdout alone
   --list       the suites
   --help       this
@@ -30,6 +35,7 @@ pnpm bench report               writes the tables of docs/benchmarks.md from the
 const options = {
   short: { type: 'boolean', default: false },
   case: { type: 'string' },
+  resume: { type: 'boolean', default: false },
   runs: { type: 'string' },
   json: { type: 'string' },
   list: { type: 'boolean', default: false },
@@ -47,7 +53,7 @@ async function main(argv: readonly string[]): Promise<number> {
   const { values, positionals } = parseArgs({ args: argv.filter((word) => word !== '--'), options, allowPositionals: true })
   if (values.help) return print(USAGE)
   if (values.list) return list()
-  if (positionals[0] === 'report') return print(`wrote ${await writeReport()}`)
+  if (positionals[0] === 'report') return print(`wrote ${(await writeReport()).join(' and ')}`)
   const names = positionals.length > 0 ? positionals : Object.keys(SUITES)
   const runs = values.runs === undefined ? undefined : Number(values.runs)
   if (runs !== undefined && !(Number.isInteger(runs) && runs > 0))
@@ -61,22 +67,47 @@ async function main(argv: readonly string[]): Promise<number> {
       'pnpm bench',
       name,
       ...(values.short ? ['--short'] : []),
-      ...(values.case === undefined ? [] : [`--case ${values.case}`]),
+      ...(values.case === undefined ? [] : [`--case ${quoted(values.case)}`]),
+      ...(values.resume ? ['--resume'] : []),
       ...(runs === undefined ? [] : [`--runs ${runs}`]),
     ].join(' ')
     const chosen = { ...(runs === undefined ? {} : { runs }), ...(values.case === undefined ? {} : { caseName: values.case }) }
-    const result = await runSuite(suite, { short: values.short, command, ...chosen, onProgress })
-    if (values.case !== undefined && result.rows.length === 0)
+    const part = values.case !== undefined || values.resume
+    const keeps = !values.short && (runs ?? 3) >= 3
+    const keep = keeps ? await keeping(name, part, values.resume) : {}
+    const result = await runSuite(suite, { short: values.short, command, ...chosen, ...keep, onProgress })
+    if (values.case !== undefined && !values.resume && result.rows.length === 0)
       throw new RangeError(`--case ${values.case}: ${name} has no such case, or its data is absent`)
     results.push(result)
     if (values.json !== '-') console.log(`\n# ${name}: ${suite.purpose}\n${machineSentence(result.machine)}\n\n${terminalTable(result)}\n`)
-    if (!result.short && values.case === undefined && (runs ?? 3) >= 3) onProgress(`kept in ${await keepResult(result)}`)
+    // A whole run leaves nothing of cases that are no more.
+    if (keeps && !part) onProgress(`kept in ${await keepResult(result)}`)
   }
   if (values.json !== undefined) await writeJson(values.json, results)
   const broken = results.flatMap((result) => result.rows).filter((row) => !keepsLimit(row))
   for (const row of broken)
     console.error(`LIMIT BROKEN: ${row.suite}, ${row.case}: ${row.metric} is ${row.ratio} of ${row.peer}, limit ${row.limit}`)
   return broken.length > 0 ? 1 : 0
+}
+
+/** Keeps each case as soon as it is measured. `part`: the run is of some cases only, which stand beside those that are kept. */
+async function keeping(name: string, part: boolean, resume: boolean): Promise<Pick<RunOptions, 'onCase' | 'skips' | 'commit'>> {
+  const [kept, commit] = [(await keptResults()).find(({ suite }) => suite === name), await sourceCommit()]
+  const here = kept === undefined || sameMachine(kept.machine, await describeMachine([]))
+  if (part && !here) {
+    onProgress(`NOT KEPT: results/${name}.json is of another machine; run the whole suite to replace it`)
+    return {}
+  }
+  const clean = commit !== undefined && !commit.endsWith('+')
+  return {
+    skips: (caseName) => resume && clean && kept?.cases?.[caseName]?.commit === commit,
+    onCase: async (soFar) => onProgress(`kept in ${await keepResult(mergeResults(kept, soFar))}`),
+    ...(commit === undefined ? {} : { commit }),
+  }
+}
+
+function quoted(text: string): string {
+  return /^[\w-]+$/.test(text) ? text : `'${text}'`
 }
 
 async function list(): Promise<number> {

@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { SuiteResult } from './run-suite.js'
@@ -12,11 +12,13 @@ function packageRoot(): string {
   return parent.endsWith('dist') ? dirname(parent) : parent
 }
 
-/** Keeps the last full result of a suite, for the report. */
+/** Keeps a result of a suite, in place of the one that was kept, for the report. */
 export async function keepResult(result: SuiteResult): Promise<string> {
   await mkdir(RESULTS, { recursive: true })
   const file = join(RESULTS, `${result.suite}.json`)
-  await writeFile(file, resultText(result))
+  // An end in the middle must not cost what was measured before.
+  await writeFile(`${file}.new`, resultText(result))
+  await rename(`${file}.new`, file)
   return file
 }
 
@@ -24,7 +26,7 @@ export function resultText(result: SuiteResult): string {
   return `${JSON.stringify(result, undefined, 2)}\n`
 }
 
-/** The last full result of each suite, by suite name. */
+/** The kept result of each suite, by suite name. */
 export async function keptResults(): Promise<SuiteResult[]> {
   const names = (await readdir(RESULTS).catch(() => [])).filter((name) => name.endsWith('.json')).sort()
   return Promise.all(names.map(async (name) => parseResult(await readFile(join(RESULTS, name), 'utf8'), name)))

@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest'
 import { markdownTable, terminalTable } from './format.ts'
-import { withTables } from './report.ts'
+import { mergeResults } from './merge.ts'
+import { withPlaces, withTables } from './report.ts'
 import { keepsLimit } from './rows.ts'
-import { runSuite } from './run-suite.ts'
+import { runSuite, type SuiteResult } from './run-suite.ts'
 import type { Case, Contender, Metric, Suite } from './suite.ts'
 
 const bytes: Metric = { name: 'bytes', unit: 'B', better: 'lower', exact: true, limits: { ours: { peer: 0.5 } } }
@@ -104,7 +105,7 @@ test('a run with a wrong result gives no result at all, and the case is still cl
 test('a run that never ends is given up, and the case is closed', async () => {
   const order: string[] = []
   const suite = suiteOf([seconds], {}, order)
-  const [subject] = await suite.cases({ short: true, note: () => undefined })
+  const [subject] = await suite.cases({ short: true, wanted: () => true, note: () => undefined })
   if (subject === undefined) throw new TypeError('no case')
   const open: Case['open'] = async (context) => {
     const contenders: Contender[] = [{ name: 'ours', ours: true, run: () => new Promise(() => undefined) }]
@@ -126,7 +127,7 @@ test('the short form runs each contender once and says that it was short', async
 test('a slow contender runs once, without a warm-up, and its row says so', async () => {
   const order: string[] = []
   const suite = suiteOf([seconds], { ours: [{ time: 1 }], peer: [{ time: 2 }] }, order)
-  const [subject] = await suite.cases({ short: false, note: () => undefined })
+  const [subject] = await suite.cases({ short: false, wanted: () => true, note: () => undefined })
   if (subject === undefined) throw new TypeError('no case')
   const open: Case['open'] = async (context) => {
     const opened = await subject.open(context)
@@ -189,11 +190,58 @@ test('tables state the data, the machine and the command', async () => {
     expect(table).toContain(stated)
 })
 
-test('the report fills the place of a suite, keeps the text around it and adds a place for a new suite', async () => {
-  const result = await run(suiteOf([seconds], { ours: [{ time: 1 }] }))
-  const filled = withTables('before\n<!-- table made-up -->\nold\n<!-- end -->\nafter\n', [result])
-  expect(filled).toMatch(/^before\n<!-- table made-up -->\nTests the harness\.[^]*<!-- end -->\nafter\n$/)
-  expect(filled).not.toContain('old')
-  expect(withTables(filled, [result])).toBe(filled)
-  expect(withTables('# Title\n', [result])).toContain('## made-up\n<!-- table made-up -->\nTests')
+test('the report fills the place of a table, keeps the text around it and makes a place for a new suite', () => {
+  const filled = withTables('before\n<!-- table made-up -->\nold\n<!-- end -->\nafter\n', new Map([['made-up', 'new']]))
+  expect(filled).toBe('before\n<!-- table made-up -->\nnew\n<!-- end -->\nafter\n')
+  expect(withTables('# Title\n', new Map([['made-up', 'new']]))).toBe('# Title\n')
+  expect(withPlaces('# Title\n', [{ suite: 'made-up' }])).toBe('# Title\n\n## made-up\n<!-- table made-up -->\n<!-- end -->\n')
+  expect(() => withTables('<!-- table made-up -->', new Map([['made-up', 'new']]))).toThrow('has no <!-- end --> after it')
+})
+
+/** As `suiteOf`, its only case under each of these names. */
+function suiteOfCases(names: readonly string[], time = 1): Suite {
+  const suite = suiteOf([seconds], { ours: [{ time }], 'ours too': [{ time }], peer: [{ time: 2 }] })
+  return { ...suite, cases: async (context) => (await suite.cases(context)).flatMap((one) => names.map((name) => ({ ...one, name }))) }
+}
+
+test('each case is told when it is done, with what was measured before it', async () => {
+  const told: string[][] = []
+  const onCase = async ({ data, cases }: SuiteResult): Promise<void> => {
+    expect(Object.keys(cases ?? {})).toEqual(Object.keys(data))
+    told.push(Object.keys(data))
+  }
+  await runSuite(suiteOfCases(['a', 'b']), { short: false, command: 'test', onProgress: () => undefined, onCase })
+  expect(told).toEqual([['a'], ['a', 'b']])
+})
+
+test('a case that need not run is left out, and the suite can tell before it makes its data', async () => {
+  const wanted: boolean[] = []
+  const suite = suiteOfCases(['a', 'b'])
+  const asking: Suite = {
+    ...suite,
+    cases: async (context) => {
+      wanted.push(context.wanted('a'), context.wanted('b'))
+      return suite.cases(context)
+    },
+  }
+  const result = await runSuite(asking, { short: false, command: 'test', skips: (name) => name === 'a', onProgress: () => undefined })
+  expect([wanted, Object.keys(result.data)]).toEqual([[false, true], ['b']])
+})
+
+test('a case measured again takes the place of what was kept of it, and the others stay', async () => {
+  const measure = async (names: readonly string[], time: number, command: string): Promise<SuiteResult> =>
+    runSuite(suiteOfCases(names, time), { short: false, command, onProgress: () => undefined })
+  const [kept, fresh] = [await measure(['a', 'a b', 'c'], 1, 'whole'), await measure(['a'], 5, 'again')]
+  const merged = mergeResults(kept, fresh)
+  expect(Object.keys(merged.data)).toEqual(['a', 'a b', 'c'])
+  expect(Object.values(merged.cases ?? {}).map(({ command }) => command)).toEqual(['again', 'whole', 'whole'])
+  expect(merged.rows.filter((row) => row.case === 'a, ours').map(({ value }) => value)).toEqual([5])
+  expect(merged.rows.filter((row) => row.case === 'a b, ours').map(({ value }) => value)).toEqual([1])
+  expect(merged.rows).toHaveLength(kept.rows.length)
+})
+
+test('figures of another machine do not stay beside new ones', async () => {
+  const kept = await run(suiteOfCases(['a', 'b']))
+  const fresh = await run(suiteOfCases(['a']))
+  expect(mergeResults({ ...kept, machine: { ...kept.machine, cpu: 'another' } }, fresh)).toBe(fresh)
 })

@@ -1,6 +1,21 @@
+import { loadavg } from 'node:os'
+import { performance } from 'node:perf_hooks'
 import { describeMachine, type Machine } from './machine.js'
 import { type Measured, type Row, rowsOf } from './rows.js'
 import type { Case, Contender, DataNote, Measurement, Suite, SuiteContext } from './suite.js'
+
+/** How one case was measured: cases of one result may have been run at different times. */
+export interface CaseRun {
+  /** ISO 8601. */
+  readonly date: string
+  readonly command: string
+  /** As `sourceCommit` gives it; absent outside of a repository. */
+  readonly commit?: string
+  /** Of the last minute before it. */
+  readonly loadAverage: number
+  /** From its opening to its end, on the clock. */
+  readonly wallSeconds: number
+}
 
 export interface SuiteResult {
   readonly version: 1
@@ -12,6 +27,8 @@ export interface SuiteResult {
   readonly short: boolean
   readonly machine: Machine
   readonly data: Readonly<Record<string, DataNote>>
+  /** By name of the case; absent in results from before it was kept. */
+  readonly cases?: Readonly<Record<string, CaseRun>>
   /** What this run went without, and what its figures include. */
   readonly notes: readonly string[]
   readonly rows: readonly Row[]
@@ -23,11 +40,17 @@ export interface RunOptions {
   readonly command: string
   /** Only cases whose name holds this text. */
   readonly caseName?: string
+  /** Cases that need not run. */
+  readonly skips?: (caseName: string) => boolean
+  /** As `sourceCommit` gives it. */
+  readonly commit?: string
   /** Overrides every case's own number. */
   readonly runs?: number
   /** Longest that one run of one contender may take before the suite is given up. @defaultValue 180,000 */
   readonly runTimeoutMs?: number
   readonly onProgress: (text: string) => void
+  /** After each case, with all cases so far: what was measured is not lost with what comes after it. */
+  readonly onCase?: (soFar: SuiteResult) => Promise<void>
 }
 
 const RUN_TIMEOUT_MS = 180_000
@@ -38,23 +61,16 @@ export async function runSuite(suite: Suite, options: RunOptions): Promise<Suite
   const notes: string[] = []
   const context: SuiteContext = {
     short: options.short,
+    wanted: (name) => name.includes(options.caseName ?? '') && options.skips?.(name) !== true,
     note: (text) => {
       if (!notes.includes(text)) notes.push(text)
       options.onProgress(`note: ${text}`)
     },
   }
   const machine = await describeMachine(suite.tools)
+  const chosen = (await suite.cases(context)).filter(({ name }) => context.wanted(name))
   const date = new Date().toISOString()
-  const rows: Row[] = []
-  const data: Record<string, DataNote> = {}
-  const chosen = (await suite.cases(context)).filter(({ name }) => name.includes(options.caseName ?? ''))
-  for (const subject of chosen) {
-    refuseInexactLimits(subject)
-    await using open = await subject.open(context)
-    data[subject.name] = open.data
-    rows.push(...rowsOf(suite.name, subject, await interleave(subject, open.contenders, options)))
-  }
-  return {
+  let result: SuiteResult = {
     version: 1,
     suite: suite.name,
     purpose: suite.purpose,
@@ -62,10 +78,45 @@ export async function runSuite(suite: Suite, options: RunOptions): Promise<Suite
     command: options.command,
     short: options.short,
     machine,
-    data,
+    data: {},
+    cases: {},
     notes,
-    rows,
+    rows: [],
   }
+  for (const subject of chosen) {
+    refuseInexactLimits(subject)
+    const run = beginCase(options)
+    const { data, rows } = await measureCase(suite.name, subject, context, options)
+    result = {
+      ...result,
+      data: { ...result.data, [subject.name]: data },
+      cases: { ...result.cases, [subject.name]: run() },
+      rows: [...result.rows, ...rows],
+    }
+    await options.onCase?.(result)
+  }
+  return result
+}
+
+function beginCase({ command, commit }: RunOptions): () => CaseRun {
+  const [startMs, date, loadAverage] = [performance.now(), new Date().toISOString(), loadavg()[0] ?? 0]
+  return () => ({
+    date,
+    command,
+    ...(commit === undefined ? {} : { commit }),
+    loadAverage,
+    wallSeconds: Math.round((performance.now() - startMs) / 1000),
+  })
+}
+
+async function measureCase(
+  suite: string,
+  subject: Case,
+  context: SuiteContext,
+  options: RunOptions,
+): Promise<{ readonly data: DataNote; readonly rows: readonly Row[] }> {
+  await using open = await subject.open(context)
+  return { data: open.data, rows: rowsOf(suite, subject, await interleave(subject, open.contenders, options)) }
 }
 
 async function interleave(subject: Case, contenders: readonly Contender[], options: RunOptions): Promise<Measured[]> {

@@ -22,6 +22,8 @@ export interface DataNote {
   /** Of single bytes, measured on the data or a sample of it; absent for data made while it runs. */
   readonly entropyBitsPerByte?: number
   readonly seed?: number
+  /** Of its pages, how many differ from what the receiver held. */
+  readonly changedRatio?: number
 }
 
 export interface Contender {
@@ -53,6 +55,8 @@ export interface Case {
 export interface SuiteContext {
   /** Small data and one run: shows that everything works and is correct; its times mean nothing. */
   readonly short: boolean
+  /** Whether a case of this name will run: data of others need not be made. */
+  wanted(caseName: string): boolean
   /** Tells the reader what this run goes without, or what its figures include. */
   note(text: string): void
 }

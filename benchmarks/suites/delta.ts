@@ -1,13 +1,16 @@
 import { CorpusAbsent } from '../corpora/corpora-folder.js'
+import { foundPairs } from '../corpora/found-pairs.js'
 import { type BuiltPair, PAIRS, type Pair } from '../corpora/pairs.js'
 import { entropyBitsPerByte } from '../harness/data.js'
 import { isInstalled } from '../harness/machine.js'
 import type { Case, Contender, OpenCase, Suite, SuiteContext } from '../harness/suite.js'
 import { codecOf } from './delta/codec.js'
+import { inProcessContender } from './delta/in-process.js'
 import { METRICS } from './delta/metrics.js'
 import { PATCH_PROGRAMS, patchContender } from './delta/patch-programs.js'
 import { REPOSITORY_PROGRAMS, repositoryContender } from './delta/repositories.js'
 import { rsyncContender } from './delta/rsync.js'
+import { START } from './delta/start.js'
 import { type WorkingFiles, workingFiles } from './delta/working-files.js'
 import { xbzrleContender } from './delta/xbzrle-contender.js'
 
@@ -15,12 +18,12 @@ const SHORT_PAIRS = ['vite']
 /** What a reader must know to be fair to each. */
 const CONDITIONS = [
   'each peer is a whole process: its start, reading both files and writing the result, in memory, are in its time',
-  'dwcp delta is a whole process like the peers, Node with it; hde, the codec of migrations, works inside the benchmark on memory that is read already, and what the other side has is known to both ends before',
+  'dwcp delta is a whole process like the peers, Node with it; in process: the same functions inside the benchmark on bytes in memory, warmed by one run before; hde hybrid: the codec of migrations, given all pages, likewise, and what the other side has is known to both ends before',
   'bytes of rsync are those of both directions; its time is that of both ends together',
   'restic and borg are given the earlier version first and counted by what their repositories grow (borg without its local index); restic opens its repository by scrypt, about 0.4 s, and cuts by a polynomial of its own making, so that its bytes differ a little from run to run',
   'lz4 knows nothing of the earlier version',
   "XBZRLE is our implementation of QEMU's documented format, with a cache that holds all of the earlier memory; its time is not QEMU's and not given",
-  'zstd -19 and bsdiff run once; zstd -19 not on memories, and bsdiff not on them nor on the disk: it had not sorted that after 10 minutes of CPU',
+  'zstd -19, xdelta3 -9, bsdiff, restic, borg, casync and XBZRLE run once, small on memories and the disk too; zstd -19 does not run on memories, and bsdiff not on them nor on the disk: it had not sorted that after 10 minutes of CPU',
 ]
 const ENTROPY_SAMPLE_BYTES = 32 * 2 ** 20
 
@@ -30,8 +33,9 @@ export const suite: Suite = {
   tools: ['zstd', 'xdelta3', 'bsdiff', 'lz4', 'rsync', 'restic', 'borg', 'casync'],
   async cases(context) {
     for (const condition of CONDITIONS) context.note(condition)
-    const cases: Case[] = []
-    for (const pair of PAIRS.filter(({ name }) => !context.short || SHORT_PAIRS.includes(name))) {
+    const cases: Case[] = context.wanted(START.name) && !context.short ? [START] : []
+    for (const pair of [...PAIRS, ...(await foundPairs())]) {
+      if (!context.wanted(pair.name) || (context.short && !SHORT_PAIRS.includes(pair.name))) continue
       const built = await buildOrNote(pair, context)
       if (built !== undefined) cases.push(deltaCase(pair, built))
     }
@@ -58,7 +62,7 @@ function deltaCase(pair: Pair, built: BuiltPair): Case {
     async open(context): Promise<OpenCase> {
       const files = await workingFiles(built)
       try {
-        const contenders = [...(await codecOf(pair, files)), ...(await peersFor(pair, files, context))]
+        const contenders = [...(await codecOf(pair, files)), ...inProcess(pair, files), ...(await peersFor(pair, files, context))]
         const sample = await files.head(ENTROPY_SAMPLE_BYTES)
         const data = { kind: built.kind, bytes: files.afterBytes, entropyBitsPerByte: entropyBitsPerByte(sample) }
         return { data, contenders, [Symbol.asyncDispose]: () => files[Symbol.asyncDispose]() }
@@ -68,6 +72,11 @@ function deltaCase(pair: Pair, built: BuiltPair): Case {
       }
     },
   }
+}
+
+function inProcess({ content }: Pair, files: WorkingFiles): readonly Contender[] {
+  const levels = content === 'memory' || content === 'disk' ? (['balanced', 'fast'] as const) : (['balanced', 'fast', 'small'] as const)
+  return levels.map((level) => inProcessContender(level, files))
 }
 
 async function peersFor(pair: Pair, files: WorkingFiles, context: SuiteContext): Promise<readonly Contender[]> {
@@ -80,7 +89,7 @@ async function peersFor(pair: Pair, files: WorkingFiles, context: SuiteContext):
   const peers: Contender[] = []
   for (const patcher of PATCH_PROGRAMS) {
     if (context.short ? patcher.short !== true : patcher.without?.includes(pair.content) === true) continue
-    if (await installed(patcher.program)) peers.push(patchContender(patcher, files))
+    if (await installed(patcher.program)) peers.push(patchContender(patcher, files, pair.content))
   }
   if (before === undefined) return peers
   if (await installed('rsync')) peers.push(rsyncContender(files))

@@ -48,7 +48,7 @@ const hoarding: RepositoryProgram = {
 
 test('a patch program is counted by the size of its patch', () =>
   withPair(async (files) => {
-    const { bytes, encode, decode } = await patchContender(copying, files).run()
+    const { bytes, encode, decode } = await patchContender(copying, files, 'disk').run()
     expect(bytes).toBe(PAGES * PAGE_BYTES)
     expect([encode, decode].every((speed) => speed !== undefined && speed > 0)).toBe(true)
   }))
@@ -56,9 +56,9 @@ test('a patch program is counted by the size of its patch', () =>
 test('a peer that gives back the earlier version, or what the last run left, has no figures', () =>
   withPair(async (files) => {
     const stale: PatchProgram = { ...copying, decode: ({ before = '', unpacked }) => ['cp', before, unpacked] }
-    await expect(patchContender(stale, files).run()).rejects.toThrow('cmp')
-    await patchContender(copying, files).run()
-    await expect(patchContender({ ...copying, decode: () => ['true'] }, files).run()).rejects.toThrow('cmp')
+    await expect(patchContender(stale, files, 'disk').run()).rejects.toThrow('cmp')
+    await patchContender(copying, files, 'disk').run()
+    await expect(patchContender({ ...copying, decode: () => ['true'] }, files, 'disk').run()).rejects.toThrow('cmp')
   }))
 
 test('a repository is counted by what the later version adds to it, the same in each run', () =>
@@ -76,10 +76,9 @@ test('XBZRLE sends a changed page as its runs, a new one whole, a zero one as a 
 
 test('ours takes memories and disks, and has no figure for files', () =>
   withPair(async (files) => {
-    const pair = { name: 'made up', build: async () => ({ after: files.after, kind: 'made up' }) }
-    const [ours] = await codecOf({ ...pair, content: 'disk' }, files)
+    const [ours] = await codecOf({ content: 'disk' }, files)
     const { bytes = 0 } = (await ours?.run()) ?? {}
     expect(bytes).toBeGreaterThan(PAGE_BYTES)
     expect(bytes).toBeLessThan(2 * PAGE_BYTES)
-    expect(await codecOf({ ...pair, content: 'release' }, files)).toEqual([])
+    expect(await codecOf({ content: 'release' }, files)).toEqual([])
   }))

@@ -12,8 +12,8 @@ export interface PatchProgram {
   readonly name: string
   /** Which must be on PATH. */
   readonly program: string
-  /** About 1 MB/s or less: only in the full form, and once. */
-  readonly slow?: true
+  /** A few MB/s or less, on everything or on these contents: only in the full form, and once. */
+  readonly slow?: true | readonly PairContent[]
   /** Contents on which it takes too long even for that. */
   readonly without?: readonly PairContent[]
   readonly short?: true
@@ -42,7 +42,7 @@ function zstd(level: number, marks: Pick<PatchProgram, 'slow' | 'short' | 'witho
 /** Its own choice: of a longer source it sees only so much at a time, and of a shorter one no window need be larger. */
 const XDELTA3_WINDOW_BYTES = 64 * 2 ** 20
 
-function xdelta3(name: string, level: readonly string[], marks: Pick<PatchProgram, 'short'> = {}): PatchProgram {
+function xdelta3(name: string, level: readonly string[], marks: Pick<PatchProgram, 'short' | 'slow'> = {}): PatchProgram {
   const from = ({ before, beforeBytes }: WorkingFiles): string[] =>
     before === undefined ? [] : ['-B', String(Math.max(XDELTA3_WINDOW_BYTES, beforeBytes)), '-s', before]
   return {
@@ -75,7 +75,7 @@ const lz4: PatchProgram = {
 }
 
 /** The command, Node's start and all. */
-function dwcp(level: 'fast' | 'balanced' | 'small', marks: Pick<PatchProgram, 'short'> = {}): PatchProgram {
+function dwcp(level: 'fast' | 'balanced' | 'small', marks: Pick<PatchProgram, 'short' | 'slow'> = {}): PatchProgram {
   const base = ({ before }: WorkingFiles): string[] => (before === undefined ? [] : ['--base', before])
   return {
     name: `dwcp delta ${level}`,
@@ -90,27 +90,41 @@ function dwcp(level: 'fast' | 'balanced' | 'small', marks: Pick<PatchProgram, 's
 export const PATCH_PROGRAMS: readonly PatchProgram[] = [
   dwcp('balanced', { short: true }),
   dwcp('fast'),
-  dwcp('small', { short: true }),
+  dwcp('small', { short: true, slow: ['memory', 'disk'] }),
   zstd(1),
   zstd(3, { short: true }),
   zstd(19, { slow: true, without: ['memory'] }),
   xdelta3('xdelta3', [], { short: true }),
-  xdelta3('xdelta3 -9', ['-9']),
+  xdelta3('xdelta3 -9', ['-9'], { slow: true }),
   bsdiff,
   lz4,
 ]
 
-export function patchContender(patcher: PatchProgram, files: WorkingFiles): Contender {
+/** Seconds are of CPU time. */
+export interface PatchCost {
+  readonly bytes: number
+  readonly encodeSeconds: number
+  readonly decodeSeconds: number
+}
+
+/** Encodes, decodes and compares. */
+export async function runPatch(program: PatchProgram, files: WorkingFiles): Promise<PatchCost> {
+  // Nothing may be left of the run before: what is verified must be new.
+  await Promise.all([files.packed, files.unpacked].map((path) => rm(path, { force: true })))
+  const [encoder, ...encodeArgs] = program.encode(files)
+  const encoded = await runProgram(encoder, encodeArgs)
+  const [decoder, ...decodeArgs] = program.decode(files)
+  const decoded = await runProgram(decoder, decodeArgs)
+  await files.verify()
+  const { size } = await stat(files.packed)
+  return { bytes: size, encodeSeconds: encoded.cpuSeconds, decodeSeconds: decoded.cpuSeconds }
+}
+
+export function patchContender(program: PatchProgram, files: WorkingFiles, content: PairContent): Contender {
   const run: Contender['run'] = async () => {
-    // Nothing may be left of the run before: what is verified must be new.
-    await Promise.all([files.packed, files.unpacked].map((path) => rm(path, { force: true })))
-    const [encoder, ...encodeArgs] = patcher.encode(files)
-    const encoded = await runProgram(encoder, encodeArgs)
-    const [decoder, ...decodeArgs] = patcher.decode(files)
-    const decoded = await runProgram(decoder, decodeArgs)
-    await files.verify()
-    const { size } = await stat(files.packed)
-    return measurement(size, files.afterBytes, encoded.cpuSeconds, decoded.cpuSeconds)
+    const { bytes, encodeSeconds, decodeSeconds } = await runPatch(program, files)
+    return measurement(bytes, files.afterBytes, encodeSeconds, decodeSeconds)
   }
-  return { name: patcher.name, ours: patcher.ours === true, ...(patcher.slow === undefined ? {} : { slow: patcher.slow }), run }
+  const slow = program.slow === true || program.slow?.includes(content) === true
+  return { name: program.name, ours: program.ours === true, ...(slow ? { slow } : {}), run }
 }

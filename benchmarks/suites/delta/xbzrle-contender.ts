@@ -33,7 +33,7 @@ export function xbzrleContender(files: WorkingFiles, before: string): Contender 
     if (Buffer.compare(earlier, later) !== 0) throw new Error('what XBZRLE decoded is not what it encoded')
     return { bytes }
   }
-  return { name: 'XBZRLE (our implementation)', ours: false, run }
+  return { name: 'XBZRLE (our implementation)', ours: false, slow: true, run }
 }
 
 const ZERO_PAGE = new Uint8Array(PAGE_BYTES)

@@ -1,0 +1,181 @@
+import type { SuiteResult } from '../../harness/run-suite.js'
+import { type ContenderFigures, contendersOf, figureOf, short, table } from './figures.js'
+
+/** One line of what is to be reached, for one case and one of ours. */
+export interface Goal {
+  readonly what: string
+  readonly data: string
+  readonly by: string
+  readonly measured: string
+  /** What was measured first of all; NaN where it was not, and then the goal has no line. */
+  readonly value: number
+  readonly must: string
+  readonly aim: string
+  readonly mustMet: boolean
+  readonly aimMet: boolean
+}
+
+const GUESTS = ['redis guest', 'sqlite guest'].flatMap((guest) => ['0 to 5 s', '5 to 30 s', '0 to 30 s'].map((span) => `${guest}, ${span}`))
+const SIBLINGS = ['sqlite guest given a redis guest', 'redis guest given a sqlite guest']
+const RELEASES = ['git', 'typescript', 'vite', 'postgresql']
+const DIRTY_RATIO_MOST = 0.07
+
+/** All lines whose figures are kept, in the order of the goals; what was not measured has no line. */
+export function goalsOf(delta: SuiteResult | undefined, encoding: SuiteResult | undefined): readonly Goal[] {
+  const measured = (result: SuiteResult | undefined, names: readonly string[]): readonly string[] =>
+    names.filter((name) => result?.data[name] !== undefined)
+  const goals = [
+    ...measured(encoding, GUESTS).map((name) => memoryBytes(name, contendersOf(encoding, name), 'hybrid', 'wire bytes')),
+    ...measured(delta, GUESTS).map((name) => memoryBytes(name, contendersOf(delta, name), 'dwcp delta balanced', 'bytes')),
+    ...measured(encoding, GUESTS).flatMap((name) => memorySpeed(name, contendersOf(encoding, name), encoding?.data[name]?.changedRatio)),
+    ...measured(encoding, SIBLINGS).map((name) => sibling(name, contendersOf(encoding, name))),
+    ...measured(delta, ['disk rootA']).flatMap((name) => disk(name, contendersOf(delta, name))),
+    ...measured(delta, RELEASES).flatMap((name) => release(name, contendersOf(delta, name))),
+    ...measured(delta, ['redis guest, 0 to 5 s']).flatMap((name) => wireBytes(name, contendersOf(delta, name))),
+  ]
+  return goals.filter(({ value }) => !Number.isNaN(value))
+}
+
+export function goalsTable(goals: readonly Goal[]): string {
+  if (goals.length === 0) return 'Not measured yet.'
+  const verdict = ({ mustMet, aimMet }: Goal): string => (aimMet ? 'aim' : mustMet ? 'must' : '**no**')
+  return table(
+    ['what', 'data', 'by', 'measured', 'must', 'aim', 'met'],
+    goals.map((goal) => [goal.what, goal.data, goal.by, goal.measured, goal.must, goal.aim, verdict(goal)]),
+  )
+}
+
+function memoryBytes(data: string, contenders: readonly ContenderFigures[], by: string, metric: string): Goal {
+  const ratio = figureOf(contenders, by, metric) / figureOf(contenders, 'zstd -3', metric)
+  const what = 'bytes of a memory / zstd -3'
+  return {
+    what,
+    data,
+    by,
+    measured: `${short(ratio)}×`,
+    value: ratio,
+    must: '0.88×',
+    aim: '0.75×',
+    mustMet: ratio <= 0.88,
+    aimMet: ratio <= 0.75,
+  }
+}
+
+function memorySpeed(data: string, contenders: readonly ContenderFigures[], changedRatio: number | undefined): readonly Goal[] {
+  const encode = figureOf(contenders, 'hybrid', 'encode')
+  const apply = (by: string): Goal => {
+    const speed = figureOf(contenders, by, 'apply')
+    const what = 'apply, GB/s of changed pages'
+    return { what, data, by, measured: short(speed), value: speed, must: '1', aim: '2', mustMet: speed >= 1, aimMet: speed >= 2 }
+  }
+  const what = 'encode, GB/s of RAM'
+  const line: Goal = {
+    what,
+    data,
+    by: 'hybrid',
+    measured: short(encode),
+    value: encode,
+    must: '2',
+    aim: '4',
+    mustMet: encode >= 2,
+    aimMet: encode >= 4,
+  }
+  return [...((changedRatio ?? 1) <= DIRTY_RATIO_MOST ? [line] : []), apply('hybrid'), apply('hybrid, changed pages')]
+}
+
+function sibling(data: string, contenders: readonly ContenderFigures[]): Goal {
+  const bytes = figureOf(contenders, 'hybrid', 'wire bytes')
+  const [what, measured] = ['first copy given a sibling', `${short(bytes / 1e6)} MB`]
+  return { what, data, by: 'hybrid', measured, value: bytes, must: '6.5 MB', aim: '5 MB', mustMet: bytes <= 6.5e6, aimMet: bytes <= 5e6 }
+}
+
+/** Beside a peer: bytes and speed as shares of its; whole process, then in process where that was measured. */
+function beside(contenders: readonly ContenderFigures[], level: string, peer: string) {
+  const share = (by: string, metric: string): number => figureOf(contenders, by, metric) / figureOf(contenders, peer, metric)
+  const [bytes, speed, inside] = [
+    share(`dwcp delta ${level}`, 'bytes'),
+    share(`dwcp delta ${level}`, 'encode'),
+    share(`in process, ${level}`, 'encode'),
+  ]
+  return { bytes, speed, measured: `${short(bytes)}× at ${short(speed)}× its speed (in process ${short(inside)}×)` }
+}
+
+function disk(data: string, contenders: readonly ContenderFigures[]): readonly Goal[] {
+  return ['fast', 'balanced'].map((level) => {
+    const by = `dwcp delta ${level}`
+    const bytes = figureOf(contenders, by, 'bytes')
+    const { speed, measured } = beside(contenders, level, 'zstd -3')
+    const small = bytes <= 1.63e6
+    return {
+      what: 'bytes of a disk image, beside zstd -3',
+      data,
+      by,
+      measured: `${short(bytes / 1e6)} MB, ${measured}`,
+      value: bytes,
+      must: '1.63 MB at 3× its speed',
+      aim: '1.3 MB',
+      mustMet: small && speed >= 3,
+      aimMet: bytes <= 1.3e6 && speed >= 3,
+    }
+  })
+}
+
+function release(data: string, contenders: readonly ContenderFigures[]): readonly Goal[] {
+  const quick = ['fast', 'balanced'].map((level): Goal => {
+    const { bytes, speed, measured } = beside(contenders, level, 'zstd -3')
+    const what = 'bytes of a release, beside zstd -3'
+    const met = bytes <= 1 && speed >= 2
+    return {
+      what,
+      data,
+      by: `dwcp delta ${level}`,
+      measured,
+      value: bytes,
+      must: '1× at 2× its speed',
+      aim: '',
+      mustMet: met,
+      aimMet: false,
+    }
+  })
+  const best = contenders.filter(({ ours }) => !ours).toSorted((a, b) => bytesOf(a) - bytesOf(b))[0]
+  if (best === undefined) return quick
+  const { bytes, speed, measured } = beside(contenders, 'small', best.name)
+  const encode = figureOf(contenders, 'dwcp delta small', 'encode')
+  return [
+    ...quick,
+    {
+      what: 'bytes of a release, beside the best peer',
+      data,
+      by: 'dwcp delta small',
+      measured: `${best.name}: ${measured}, ${short(encode)} MB/s`,
+      value: bytes,
+      must: '1× at 10× its speed',
+      aim: '0.9× at 50 MB/s',
+      mustMet: bytes <= 1 && speed >= 10,
+      aimMet: bytes <= 0.9 && encode >= 50,
+    },
+  ]
+}
+
+function wireBytes(data: string, contenders: readonly ContenderFigures[]): readonly Goal[] {
+  const ours = figureOf(contenders, 'hde hybrid', 'bytes')
+  return ['rsync -z', 'restic', 'borg', 'casync'].map((peer) => {
+    const times = figureOf(contenders, peer, 'bytes') / ours
+    const what = `bytes of ${peer} / ours`
+    return {
+      what,
+      data,
+      by: 'hde hybrid',
+      measured: `${short(times)}×`,
+      value: times,
+      must: '6×',
+      aim: '8×',
+      mustMet: times >= 6,
+      aimMet: times >= 8,
+    }
+  })
+}
+
+function bytesOf({ values }: ContenderFigures): number {
+  return values.get('bytes') ?? Number.POSITIVE_INFINITY
+}

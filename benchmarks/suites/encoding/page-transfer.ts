@@ -1,0 +1,132 @@
+import { createHash } from 'node:crypto'
+import { createCodec, type EncodingProfile } from '@dwcp/hde'
+import type { Digest, EncoderStats, StateChunk, StateCodec } from '@dwcp/interface'
+import { PAGE_BYTES } from './page-sets.js'
+
+const WORKLOAD = 'benchmark'
+/** As migration's drivers hand pages over. */
+const BATCH_PAGES = 256
+/** What the receiver's memory is filled with before: a page that is not handed out is then seen to be wrong. */
+const STALE = 0xa5
+
+/** What one transfer cost. Seconds are of CPU time over all threads. */
+export interface TransferCost {
+  readonly wireBytes: number
+  readonly encodeSeconds: number
+  readonly decodeSeconds: number
+  readonly pages: EncoderStats['pages']
+}
+
+/** Two codecs that hold the same earlier version of a memory, or none. */
+export interface PageLink {
+  /** Encodes, decodes, places and compares, byte for byte. */
+  transfer(memory: ListedMemory): Promise<TransferCost>
+}
+
+/** What a driver hands over, and what the receiver's memory holds before. */
+export interface ListedMemory {
+  readonly memory: Uint8Array
+  readonly chunks: readonly StateChunk[]
+  readonly arriving: () => Uint8Array
+}
+
+/** Every page of the memory is handed over, as in the first round of a migration. */
+export function allPages(memory: Uint8Array): ListedMemory {
+  const pages = Uint32Array.from({ length: memory.length / PAGE_BYTES }, (_, index) => index)
+  return { memory, chunks: [...chunksOf(memory, pages)], arriving: () => new Uint8Array(memory.length).fill(STALE) }
+}
+
+/** The pages that differ from `before` are handed over, as in the rounds that follow. */
+export function changedPages(memory: Uint8Array, before: Uint8Array): ListedMemory {
+  return { memory, chunks: [...chunksOf(memory, changedPageNumbers(memory, before))], arriving: () => before.slice() }
+}
+
+/** `before` undefined: of a receiver that holds zeros. */
+export function changedPageNumbers(memory: Uint8Array, before: Uint8Array = new Uint8Array(memory.length)): Uint32Array {
+  const changed: number[] = []
+  for (let at = 0; at < memory.length; at += PAGE_BYTES) {
+    if (Buffer.compare(memory.subarray(at, at + PAGE_BYTES), before.subarray(at, at + PAGE_BYTES)) !== 0) changed.push(at / PAGE_BYTES)
+  }
+  return Uint32Array.from(changed)
+}
+
+export async function openPageLink(profile: EncodingProfile, before?: Uint8Array): Promise<PageLink> {
+  const source = createCodec({ profile: () => profile })
+  const target = createCodec({ profile: () => profile })
+  const have = before === undefined ? [] : [await agreeOn(before, source, target)]
+  return { transfer: (listed) => transfer(listed, source, target, have) }
+}
+
+async function transfer(
+  { memory, chunks, arriving }: ListedMemory,
+  source: ReturnType<typeof createCodec>,
+  target: StateCodec,
+  have: readonly Digest[],
+): Promise<TransferCost> {
+  const job = { workload: WORKLOAD, regions: regionsOf(memory) }
+  const encoder = source.encoder({ ...job, have })
+  const decoder = target.decoder(job)
+  // Before the clock runs: faulting memory in is the kernel's work and depends on whose memory it is.
+  const arrived = arriving()
+  try {
+    const encodeCpu = cpuStopwatch()
+    const frames: Uint8Array[] = []
+    for (const chunk of chunks) frames.push(...(await encoder.encode(chunk)))
+    const encodeSeconds = encodeCpu()
+    const decodeCpu = cpuStopwatch()
+    for (const frame of frames) for (const chunk of await decoder.decode(frame)) place(chunk, arrived)
+    const decodeSeconds = decodeCpu()
+    if (Buffer.compare(arrived, memory) !== 0) throw new Error('what was decoded is not what was encoded')
+    const wireBytes = frames.reduce((sum, frame) => sum + frame.length, 0)
+    return { wireBytes, encodeSeconds, decodeSeconds, pages: encoder.stats().pages }
+  } finally {
+    encoder.close()
+    decoder.close()
+  }
+}
+
+/** Both sides see `memory` once and keep it under its digest. */
+async function agreeOn(memory: Uint8Array, source: StateCodec, target: StateCodec): Promise<Digest> {
+  const digest: Digest = `sha-256:${createHash('sha256').update(memory).digest('hex')}`
+  const job = { workload: WORKLOAD, regions: regionsOf(memory) }
+  const encoder = source.encoder(job)
+  const decoder = target.decoder(job)
+  for (const chunk of allPages(memory).chunks) for (const frame of await encoder.encode(chunk)) await decoder.decode(frame)
+  encoder.close(digest)
+  decoder.close(digest)
+  return digest
+}
+
+function regionsOf(memory: Uint8Array): [{ pageBytes: number; lengthBytes: number; maxLengthBytes: number }] {
+  return [{ pageBytes: PAGE_BYTES, lengthBytes: memory.length, maxLengthBytes: memory.length }]
+}
+
+function* chunksOf(memory: Uint8Array, listed: Uint32Array): Generator<StateChunk> {
+  for (let first = 0; first < listed.length; first += BATCH_PAGES) {
+    const pages = listed.slice(first, first + BATCH_PAGES)
+    yield { kind: 'pages', region: 0, pages, bytes: bytesOf(memory, pages) }
+  }
+}
+
+/** A view where the pages follow one another, as a driver gives it; else their copies. */
+function bytesOf(memory: Uint8Array, pages: Uint32Array): Uint8Array {
+  const [first = 0, last = 0] = [pages[0], pages.at(-1)]
+  if (last - first === pages.length - 1) return memory.subarray(first * PAGE_BYTES, (last + 1) * PAGE_BYTES)
+  const bytes = new Uint8Array(pages.length * PAGE_BYTES)
+  pages.forEach((page, index) => bytes.set(memory.subarray(page * PAGE_BYTES, (page + 1) * PAGE_BYTES), index * PAGE_BYTES))
+  return bytes
+}
+
+function place(chunk: StateChunk, memory: Uint8Array): void {
+  if (chunk.kind !== 'pages') return
+  chunk.pages.forEach((page, index) => memory.set(chunk.bytes.subarray(index * PAGE_BYTES, (index + 1) * PAGE_BYTES), page * PAGE_BYTES))
+}
+
+/** Seconds of CPU of the whole process: the codec's threads are in it, and hardly anything else is. */
+export function cpuStopwatch(): () => number {
+  const start = process.cpuUsage()
+  return () => {
+    const { user, system } = process.cpuUsage(start)
+    return (user + system) / 1e6
+  }
+}

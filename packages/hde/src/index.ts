@@ -5,7 +5,16 @@ export { createDeltaDecoder, type DeltaDecodeOptions, type DeltaDecoder } from '
 export { createDeltaEncoder, type DeltaEncodeOptions, type DeltaEncoder, type DeltaStats } from './delta/encoder.js'
 export { type DeltaSummary, inspectDelta } from './delta/inspect.js'
 export type { DeltaLevel } from './delta/levels.js'
-export { decodeDocuments, encodeDocuments, type JsonValue } from './documents/documents.js'
+export {
+  type DocumentDecodeOptions,
+  type DocumentEncodeOptions,
+  decodeDocumentBytes,
+  decodeDocuments,
+  encodeDocumentBytes,
+  encodeDocuments,
+  type JsonValue,
+} from './documents/documents.js'
+export { DEFAULT_DOCUMENT_LIMITS, type DocumentLimits } from './documents/limits.js'
 export type { PageEncoder } from './encoder.js'
 export type { HdeErrorCode } from './errors.js'
 export { DEFAULT_DECODE_LIMITS } from './limits.js'

@@ -1,3 +1,6 @@
+import { corrupt } from '../errors.js'
+import { ArrayNode, MapNode, type Node } from './tree.js'
+
 /**
  * What JSON can say.
  *
@@ -5,44 +8,36 @@
  */
 export type JsonValue = null | boolean | number | string | readonly JsonValue[] | { readonly [key: string]: JsonValue }
 
-export type Leaf = null | boolean | number | string
-
-function isLeaf(value: JsonValue): value is Leaf {
-  return value === null || typeof value !== 'object'
+/** @returns undefined where it is nested more deeply than `depth`. */
+export function nodeOfJson(value: JsonValue, depth: number): Node | undefined {
+  switch (typeof value) {
+    case 'string':
+    case 'boolean':
+      return value
+    case 'number':
+      if (!Number.isFinite(value)) throw new TypeError(`JSON has no way to say a number of ${value}`)
+      return value + 0
+    case 'object':
+      break
+    default:
+      throw new TypeError(`JSON has no way to say a ${typeof value}`)
+  }
+  if (value === null) return null
+  if (depth === 0) return undefined
+  const keys = Array.isArray(value) ? undefined : Object.keys(value)
+  const items: Node[] = []
+  // Bounded: the depth grows less by one with each call.
+  for (const member of Object.values<JsonValue>(value)) {
+    const item = nodeOfJson(member, depth - 1)
+    if (item === undefined) return undefined
+    items.push(item)
+  }
+  return keys === undefined ? new ArrayNode(items) : new MapNode(keys, items)
 }
 
-/** Members in their order; of an array without names. */
-function membersOf(value: Exclude<JsonValue, Leaf>): readonly (readonly [string, JsonValue])[] {
-  return Array.isArray(value) ? value.map((member) => ['', member]) : Object.entries(value)
-}
-
-/** Whether both have the same members in the same order at every depth; leaves may differ. */
-export function sameShape(one: JsonValue, other: JsonValue): boolean {
-  if (isLeaf(one) || isLeaf(other)) return isLeaf(one) && isLeaf(other)
-  if (Array.isArray(one) !== Array.isArray(other)) return false
-  const [ours, theirs] = [membersOf(one), membersOf(other)]
-  return (
-    ours.length === theirs.length &&
-    ours.every(([name, member], index) => {
-      const [otherName, otherMember] = theirs[index] ?? ['', null]
-      return name === otherName && sameShape(member, otherMember)
-    })
-  )
-}
-
-/**
- * Visits the leaves in order. A leaf's column is where it stands, not what it is called: members by their index, so that maps with
- * changing keys share columns; all elements of an array are one.
- */
-export function visitLeaves(value: JsonValue, visit: (column: string, leaf: Leaf) => void, column = ''): void {
-  if (isLeaf(value)) return visit(column, value)
-  const elements = Array.isArray(value)
-  for (const [index, [, member]] of membersOf(value).entries()) visitLeaves(member, visit, elements ? `${column}*` : `${column}.${index}`)
-}
-
-/** The same with other leaves. */
-export function mapLeaves(value: JsonValue, map: (column: string, leaf: Leaf) => Leaf, column = ''): JsonValue {
-  if (isLeaf(value)) return map(column, value)
-  if (Array.isArray(value)) return value.map((member) => mapLeaves(member, map, `${column}*`))
-  return Object.fromEntries(membersOf(value).map(([name, member], index) => [name, mapLeaves(member, map, `${column}.${index}`)]))
+export function jsonOfNode(node: Node): JsonValue {
+  if (node instanceof ArrayNode) return node.items.map(jsonOfNode)
+  if (node instanceof MapNode) return Object.fromEntries(node.keys.map((key, index) => [key, jsonOfNode(node.items[index] ?? null)]))
+  if (node === null || typeof node === 'string' || typeof node === 'number' || typeof node === 'boolean') return node
+  throw corrupt('a value that JSON does not have')
 }

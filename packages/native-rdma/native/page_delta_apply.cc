@@ -129,6 +129,8 @@ struct Decoder {
     for (size_t page = 0; whole > 0 && page < count; ++page) pages_in += InPrefix(page);
     if (!prefix.Allocate(pages_in * page_bytes)) return NoMemoryFor(pages_in * page_bytes);
     const auto append = [&](size_t page) {
+      // Counted before: pages that another thread filled since, against the contract, must not be written past the end.
+      if (prefix.length() - prefix_length < page_bytes) return;
       std::memcpy(prefix.data() + prefix_length, Page(page), page_bytes);
       prefix_length += page_bytes;
     };

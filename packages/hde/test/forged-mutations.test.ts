@@ -1,0 +1,48 @@
+import type * as HashModule from '@dwcp/native-rdma/hash'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { attack, type Target } from './mutations/attack.ts'
+import { kernels } from './mutations/kernels.ts'
+import { type Modules, modulesOn } from './mutations/modules.ts'
+import { rolls } from './mutations/mutate.ts'
+import { pageFrames } from './mutations/page-frames.ts'
+import { deltaStreams, documentBatches, v1Deltas } from './mutations/streams.ts'
+
+// XXH3-128 stops no forger, so every check of this file's encoders and decoders is the same sixteen bytes: mutants get behind them.
+vi.mock('@dwcp/native-rdma/hash', async (original) => {
+  const { loadHash } = await original<typeof HashModule>()
+  const forged = (): Uint8Array => new Uint8Array(16)
+  return {
+    loadHash: async (): Promise<object> => ({
+      ...(await loadHash()),
+      xxh3_128: forged,
+      stream: () => ({ update: () => undefined, digest: forged }),
+    }),
+  }
+})
+
+/** Over all decoders and backends. */
+const WANTED = Number(process.env['DWCP_MUTATIONS'] ?? 28_000)
+const SEED = Number(process.env['DWCP_SEED'] ?? Date.now() % 2 ** 31)
+
+let makes: Modules
+beforeAll(async () => {
+  makes = await modulesOn('native')
+})
+afterAll(() => void vi.unstubAllEnvs())
+
+describe.each(['native', 'js'] as const)('by %s decoders', (backend) => {
+  test('mutants with forged digests are refused or decoded, soon and within their limits', { timeout: 60_000 + WANTED }, async () => {
+    const reads = await modulesOn(backend)
+    const framed = await Promise.all([pageFrames, deltaStreams, documentBatches, v1Deltas].map((make) => make(makes, reads)))
+    const targets: readonly Target[] = [...framed, ...(await kernels(makes, reads))]
+    const count = WANTED / 2 / targets.length
+    for (const target of targets) {
+      const tally = await attack(target, count, rolls(SEED), true).catch((cause: unknown) => {
+        throw new Error(`DWCP_SEED=${SEED}`, { cause })
+      })
+      if (WANTED > 1_000_000) process.stderr.write(`${backend}, forged ${target.name}: ${JSON.stringify(tally)}\n`)
+      expect(tally.decoded, target.name).toBeGreaterThan(0)
+      expect(tally.refused, target.name).toBeGreaterThan(count / 10)
+    }
+  })
+})

@@ -1,0 +1,35 @@
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { attack, type Target } from './mutations/attack.ts'
+import { type Modules, modulesOn } from './mutations/modules.ts'
+import { rolls } from './mutations/mutate.ts'
+import { pageFrames } from './mutations/page-frames.ts'
+import { deltaStreams, documentBatches, v1Packets } from './mutations/streams.ts'
+
+/** Over all decoders and backends; the native decoders have more in their own test. */
+const WANTED = Number(process.env['DWCP_MUTATIONS'] ?? 24_000)
+const SEED = Number(process.env['DWCP_SEED'] ?? Date.now() % 2 ** 31)
+const MAKERS = [
+  ['frames of pages and state', pageFrames],
+  ['delta streams', deltaStreams],
+  ['documents', documentBatches],
+  ['v1 packets', v1Packets],
+] as const
+
+let makes: Modules
+beforeAll(async () => {
+  makes = await modulesOn('native')
+})
+afterAll(() => void vi.unstubAllEnvs())
+
+describe.each(['native', 'js'] as const)('by %s decoders', (backend) => {
+  test.each(MAKERS)('mutants of %s are refused or right, soon and within their limits', { timeout: 60_000 + WANTED }, async (_, make) => {
+    const target: Target = await make(makes, await modulesOn(backend))
+    const count = WANTED / 2 / MAKERS.length
+    const tally = await attack(target, count, rolls(SEED), false).catch((cause: unknown) => {
+      throw new Error(`DWCP_SEED=${SEED}`, { cause })
+    })
+    if (WANTED > 1_000_000) process.stderr.write(`${backend}, ${target.name}: ${JSON.stringify(tally)}\n`)
+    expect(tally.refused).toBeGreaterThan(count / 2)
+    expect(tally.decoded).toBeGreaterThan(0)
+  })
+})

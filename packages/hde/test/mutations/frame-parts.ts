@@ -1,0 +1,76 @@
+import { ByteReader } from '../../src/byte-reader.ts'
+import { HASH_BYTES } from '../../src/frame.ts'
+import { countChanged, OUTCOMES } from '../../src/outcomes.ts'
+import { PAGE_DELTA } from '../../src/packing.ts'
+import { bytesPart, measureOf, numberPart, type Part } from './parts.ts'
+
+/** A frame of kind pages (docs/wire/hde.md), taken apart down to the streams of its page delta. */
+export function pagesFrameParts(frame: Uint8Array): Part[] {
+  const reader = new ByteReader(frame.subarray(0, -HASH_BYTES), 0)
+  const parts: Part[] = [bytesPart(reader.take(2))]
+  const number = (): number => {
+    const value = reader.varint()
+    parts.push(numberPart(value))
+    return value
+  }
+  number()
+  number()
+  const count = number()
+  for (let named = 0; named < count; ) {
+    number()
+    named += number() + 1
+  }
+  const outcomes = new Uint8Array(count)
+  for (let at = 0; at < count; ) {
+    const run = number()
+    const length = Math.floor(run / 8) + 1
+    outcomes.fill(run % 8, at, at + length)
+    at += length
+  }
+  for (const outcome of outcomes) if (outcome === OUTCOMES.duplicate) number()
+  if (countChanged(outcomes) > 0) {
+    const method = reader.byte()
+    parts.push(bytesPart([method]))
+    if (method === PAGE_DELTA) for (let left = number(); left > 0; left -= 1) number()
+    parts.push(...(method === PAGE_DELTA ? pageDeltaParts(reader.rest()) : [bytesPart(reader.rest())]))
+  }
+  return [...parts, bytesPart(frame.subarray(-HASH_BYTES))]
+}
+
+export function pageDeltaParts(delta: Uint8Array): Part[] {
+  const reader = new ByteReader(delta, 0)
+  const named = reader.varint()
+  const parts: Part[] = [numberPart(named)]
+  for (let left = named; left > 0; left -= 1) parts.push(numberPart(reader.varint()))
+  for (let stream = 0; stream < 4; stream += 1) {
+    const head = reader.varint()
+    const bytes = bytesPart(reader.take(Math.floor(head / 4)))
+    parts.push(measureOf(bytes, 4, head % 4), bytes)
+  }
+  reader.end()
+  return parts
+}
+
+/** A delta stream (docs/wire/delta.md). Where a stream is raw its decoded length follows it too. */
+export function deltaStreamParts(stream: Uint8Array): Part[] {
+  const reader = new ByteReader(stream, 0)
+  const parts: Part[] = [bytesPart(reader.take(8))]
+  while (!reader.atEnd) {
+    const frame = new ByteReader(reader.take(reader.varint()), 0)
+    const kind = frame.byte()
+    const numbers = (count: number): Part[] => Array.from({ length: count }, () => numberPart(frame.varint()))
+    if (kind === 1) parts.push({ kind: 'sized', parts: [bytesPart([kind, frame.byte()]), ...numbers(2), bytesPart(frame.rest())] })
+    else if (kind === 3) parts.push({ kind: 'sized', parts: [bytesPart([kind]), ...numbers(1), bytesPart(frame.rest())] })
+    else {
+      const head = [bytesPart([kind]), ...numbers(4)]
+      const heads = Array.from({ length: 6 }, () => ({ length: frame.varint(), method: frame.byte(), packed: frame.varint() }))
+      const streams = heads.map(({ packed }) => bytesPart(frame.take(packed)))
+      const described = heads.flatMap(({ length, method }, index): Part[] => {
+        const bytes = streams[index] ?? bytesPart([])
+        return [method === 0 ? measureOf(bytes) : numberPart(length), bytesPart([method]), measureOf(bytes)]
+      })
+      parts.push({ kind: 'sized', parts: [...head, ...described, ...streams, bytesPart(frame.rest())] })
+    }
+  }
+  return parts
+}

@@ -4,6 +4,7 @@
       "target_name": "dwcp_native",
       "sources": [
         "native/addon.cc",
+        "native/dictionary.cc",
         "native/hash.cc",
         "native/job.cc",
         "native/library.cc",

@@ -5,6 +5,7 @@
 #include <array>
 #include <limits>
 
+#include "dictionary.h"
 #include "hash.h"
 #include "job.h"
 #include "lz4.h"
@@ -21,7 +22,7 @@ using dwcp::Bytes;
 using dwcp::Outcome;
 
 // src/addon.ts refuses an addon built for another signature of these functions.
-constexpr uint32_t kBindingVersion = 4;
+constexpr uint32_t kBindingVersion = 5;
 
 Bytes BytesOf(const Napi::Value& value) {
   const auto array = value.As<Napi::Uint8Array>();
@@ -42,6 +43,23 @@ Napi::Value ZstdCompress(const Napi::CallbackInfo& info) {
 Napi::Value ZstdDecompress(const Napi::CallbackInfo& info) {
   const uint64_t max_bytes = CountOf(info[2]);
   return dwcp::RunJob(info, [max_bytes](Bytes frame, Bytes prefix) { return dwcp::ZstdDecompress(frame, prefix, max_bytes); });
+}
+
+Napi::Value DictionaryTrain(const Napi::CallbackInfo& info) {
+  const uint64_t max_bytes = CountOf(info[2]);
+  return dwcp::RunJob(info, [max_bytes](Bytes samples, Bytes lengths) { return dwcp::TrainDictionary(samples, lengths, max_bytes); });
+}
+
+Napi::Value DictionaryCompress(const Napi::CallbackInfo& info) {
+  const int level = info[2].As<Napi::Number>().Int32Value();
+  return dwcp::RunJob(info, [level](Bytes source, Bytes dictionary) { return dwcp::DictionaryCompress(source, dictionary, level); });
+}
+
+Napi::Value DictionaryDecompress(const Napi::CallbackInfo& info) {
+  const uint64_t max_bytes = CountOf(info[2]);
+  return dwcp::RunJob(info, [max_bytes](Bytes frame, Bytes dictionary) {
+    return dwcp::DictionaryDecompress(frame, dictionary, max_bytes);
+  });
 }
 
 Napi::Value Lz4Compress(const Napi::CallbackInfo& info) { return dwcp::RunJob(info, dwcp::Lz4Compress); }
@@ -184,6 +202,9 @@ Napi::Value Library(const Napi::CallbackInfo& info) {
   if (name == "zstd") {
     problem = dwcp::ZstdProblem();
     if (problem.empty()) reason = std::string("libzstd.so.1 ") + dwcp::ZstdVersion();
+  } else if (name == "dictionary") {
+    problem = dwcp::DictionaryProblem();
+    if (problem.empty()) reason = std::string("libzstd.so.1 ") + dwcp::ZstdVersion();
   } else if (name == "lz4") {
     problem = dwcp::Lz4Problem();
     if (problem.empty()) reason = std::string("liblz4.so.1 ") + dwcp::Lz4Version();
@@ -209,6 +230,9 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("library", Napi::Function::New(env, Library, "library"));
   exports.Set("zstdCompress", Napi::Function::New(env, ZstdCompress, "zstdCompress"));
   exports.Set("zstdDecompress", Napi::Function::New(env, ZstdDecompress, "zstdDecompress"));
+  exports.Set("dictionaryTrain", Napi::Function::New(env, DictionaryTrain, "dictionaryTrain"));
+  exports.Set("dictionaryCompress", Napi::Function::New(env, DictionaryCompress, "dictionaryCompress"));
+  exports.Set("dictionaryDecompress", Napi::Function::New(env, DictionaryDecompress, "dictionaryDecompress"));
   exports.Set("lz4Compress", Napi::Function::New(env, Lz4Compress, "lz4Compress"));
   exports.Set("lz4Decompress", Napi::Function::New(env, Lz4Decompress, "lz4Decompress"));
   exports.Set("match", Napi::Function::New(env, Match, "match"));

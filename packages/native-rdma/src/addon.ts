@@ -15,9 +15,12 @@ export interface Held<Kind extends string> {
 /** What native/addon.cc exports. Arguments are taken as they come: callers check them. Of `stop` see stoppable.ts. */
 export interface Addon {
   readonly version: number
-  library(name: 'zstd' | 'lz4' | 'pages' | 'hash' | 'socket'): { readonly usable: boolean; readonly reason: string }
+  library(name: 'zstd' | 'dictionary' | 'lz4' | 'pages' | 'hash' | 'socket'): { readonly usable: boolean; readonly reason: string }
   zstdCompress(source: Uint8Array, prefix: Uint8Array, level: number, stop?: Int32Array): Promise<Uint8Array>
   zstdDecompress(frame: Uint8Array, prefix: Uint8Array, maxBytes: number): Promise<Uint8Array>
+  dictionaryTrain(samples: Uint8Array, lengths: Uint8Array, maxBytes: number): Promise<Uint8Array>
+  dictionaryCompress(source: Uint8Array, dictionary: Uint8Array, level: number): Promise<Uint8Array>
+  dictionaryDecompress(frame: Uint8Array, dictionary: Uint8Array, maxBytes: number): Promise<Uint8Array>
   lz4Compress(source: Uint8Array, prefix: Uint8Array): Promise<Uint8Array>
   lz4Decompress(block: Uint8Array, prefix: Uint8Array, lengthBytes: number): Promise<Uint8Array>
   match(target: Uint8Array, base: Uint8Array, position: number, effort: number, stop?: Int32Array): Promise<Uint8Array>
@@ -42,7 +45,7 @@ export interface Addon {
 }
 
 /** Of native/addon.cc: another value means a build of other sources. */
-const BINDING_VERSION = 4
+const BINDING_VERSION = 5
 const PACKAGE_NAME = '@dwcp/native-rdma'
 
 type Loaded = { readonly addon: Addon } | { readonly problem: string }
@@ -56,7 +59,10 @@ export function loadAddon(): Loaded {
 }
 
 /** The addon if it offers `name`, with the {@link Backend} that says so or why not. */
-export function addonWith(name: 'zstd' | 'lz4' | 'pages' | 'hash' | 'socket'): { readonly backend: Backend; readonly addon?: Addon } {
+export function addonWith(name: 'zstd' | 'dictionary' | 'lz4' | 'pages' | 'hash' | 'socket'): {
+  readonly backend: Backend
+  readonly addon?: Addon
+} {
   const found = loadAddon()
   if ('problem' in found) return { backend: { kind: 'js', reason: `no addon: ${found.problem}` } }
   const { usable, reason } = found.addon.library(name)

@@ -5,6 +5,7 @@ import { corrupt, tooLarge } from './errors.js'
 
 export type { Backend } from './backend.js'
 export type { ZstdBackend } from './codec-backend.js'
+export { type DictionaryBackend, dictionaryBackend, zstdCompressWith, zstdDecompressWith, zstdTrain } from './dictionary.js'
 export type { NativeErrorCode } from './errors.js'
 export {
   applyPageDelta,

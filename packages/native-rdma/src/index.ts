@@ -2,6 +2,8 @@ export type { Backend } from './backend.js'
 export {
   applyPageDelta,
   codecBackend,
+  type DictionaryBackend,
+  dictionaryBackend,
   encodePageDelta,
   type Lz4CompressOptions,
   type Lz4DecompressOptions,
@@ -19,7 +21,10 @@ export {
   type ZstdCompressOptions,
   type ZstdDecompressOptions,
   zstdCompress,
+  zstdCompressWith,
   zstdDecompress,
+  zstdDecompressWith,
+  zstdTrain,
 } from './codec.js'
 export { type DeltaMatchOptions, type DeltaStreams, deltaApply, deltaBackend, deltaMatch } from './delta.js'
 export type { NativeErrorCode } from './errors.js'

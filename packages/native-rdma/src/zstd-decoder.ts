@@ -16,18 +16,33 @@ const MAX_BLOCK_BYTES = 128 << 10
 /** Copies shorter than this are faster byte by byte. */
 const MIN_BULK_BYTES = 24
 
+/** What the first block may use again: of a dictionary, or nothing. */
+export interface DecoderStart {
+  readonly huffman: HuffmanTable | undefined
+  readonly tables: SequenceTables | undefined
+  readonly recent: readonly [number, number, number]
+}
+
+const FRESH: DecoderStart = { huffman: undefined, tables: undefined, recent: [1, 4, 8] }
+
 /**
  * Decodes the blocks of a Zstandard frame (RFC 8878), which may refer to `prefix`. Made for hostile frames: every length is checked
  * before it is used, and the work is bounded by the frame's length and its output. The content checksum is not verified.
  */
-export function decodeZstd(frame: Uint8Array, shape: ZstdFrame, maxBytes: number, prefix: Uint8Array): Uint8Array {
+export function decodeZstd(
+  frame: Uint8Array,
+  shape: ZstdFrame,
+  maxBytes: number,
+  prefix: Uint8Array,
+  start: DecoderStart = FRESH,
+): Uint8Array {
   const capacity = Math.min(shape.contentBytes ?? shape.boundBytes, maxBytes)
   const content = new Content(allocate(capacity), prefix, () =>
     shape.contentBytes === undefined && capacity === maxBytes
       ? tooLarge('a zstd frame', maxBytes, 'it decodes to more')
       : corrupt('a zstd frame', 'its blocks hold more than it declares'),
   )
-  const block = new CompressedBlocks(frame, content)
+  const block = new CompressedBlocks(frame, content, start)
   for (let at = shape.blocksStart; at < shape.blocksEnd; ) {
     const header = (frame[at] ?? 0) | ((frame[at + 1] ?? 0) << 8) | ((frame[at + 2] ?? 0) << 16)
     const size = header >>> 3
@@ -117,11 +132,14 @@ class CompressedBlocks {
   readonly #content: Content
   #huffman: HuffmanTable | undefined
   #tables: SequenceTables | undefined
-  #recent: readonly [number, number, number] = [1, 4, 8]
+  #recent: readonly [number, number, number]
 
-  constructor(frame: Uint8Array, content: Content) {
+  constructor(frame: Uint8Array, content: Content, { huffman, tables, recent }: DecoderStart) {
     this.#frame = frame
     this.#content = content
+    this.#huffman = huffman
+    this.#tables = tables
+    this.#recent = recent
   }
 
   decode(start: number, end: number): void {

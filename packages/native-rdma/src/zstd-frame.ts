@@ -14,8 +14,11 @@ const MAX_BLOCK_BYTES = 128 << 10
 const DICTIONARY_ID_BYTES = [0, 1, 2, 4] as const
 const CONTENT_SIZE_BYTES = [0, 2, 4, 8] as const
 
-/** @returns the frame's structure, or a sentence that says what is wrong with it. */
-export function readZstdFrame(frame: Uint8Array): ZstdFrame | string {
+/**
+ * @param dictionaryId - Of the trained dictionary that the caller has; 0 for none.
+ * @returns the frame's structure, or a sentence that says what is wrong with it.
+ */
+export function readZstdFrame(frame: Uint8Array, dictionaryId = 0): ZstdFrame | string {
   const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength)
   if (frame.length < 5 || view.getUint32(0, true) !== MAGIC) return 'does not start with the magic number of zstd'
   const descriptor = view.getUint8(4)
@@ -27,9 +30,9 @@ export function readZstdFrame(frame: Uint8Array): ZstdFrame | string {
   const sizeBytes = CONTENT_SIZE_BYTES[descriptor >> 6] || (isSingleSegment ? 1 : 0)
   const blocksStart = sizeAt + sizeBytes
   if (frame.length < blocksStart) return 'the frame header is cut off'
-  for (let at = dictionaryAt; at < sizeAt; at += 1) {
-    if (frame[at] !== 0) return 'it needs a trained dictionary, which nobody gave'
-  }
+  let wantedId = 0
+  for (let at = sizeAt - 1; at >= dictionaryAt; at -= 1) wantedId = wantedId * 256 + (frame[at] ?? 0)
+  if (wantedId !== 0 && wantedId !== dictionaryId) return 'it needs a trained dictionary, which nobody gave'
   const contentBytes = readContentBytes(view, sizeAt, sizeBytes)
 
   let boundBytes = 0

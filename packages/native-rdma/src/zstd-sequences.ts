@@ -14,7 +14,7 @@ interface Alphabet {
   readonly predefined: FseTable
 }
 
-const LITERAL_LENGTHS: Alphabet = {
+export const LITERAL_LENGTHS: Alphabet = {
   maxSymbol: 35,
   maxAccuracyLog: 9,
   predefined: buildFseTable(
@@ -22,12 +22,12 @@ const LITERAL_LENGTHS: Alphabet = {
     6,
   ),
 }
-const OFFSETS: Alphabet = {
+export const OFFSETS: Alphabet = {
   maxSymbol: 31,
   maxAccuracyLog: 8,
   predefined: buildFseTable([1, 1, 1, 1, 1, 1, 2, 2, 2, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, -1, -1, -1, -1, -1], 5),
 }
-const MATCH_LENGTHS: Alphabet = {
+export const MATCH_LENGTHS: Alphabet = {
   maxSymbol: 52,
   maxAccuracyLog: 9,
   predefined: buildFseTable(

@@ -10,7 +10,10 @@
 #include <cstring>
 #include <random>
 #include <set>
+#include <string>
+#include <vector>
 
+#include "../dictionary.h"
 #include "../hash.h"
 #include "../library.h"
 #include "../lz4.h"
@@ -77,6 +80,41 @@ void TestLibrary() {
   c.Bind(function, "dwcp_has_no_such_symbol");
   CHECK(c.problem().find("dwcp_has_no_such_symbol") != std::string::npos);
   std::puts("library: tested");
+}
+
+void TestDictionary() {
+  if (!dwcp::DictionaryProblem().empty()) return void(std::printf("dictionary: NOT TESTED: %s\n", dwcp::DictionaryProblem().c_str()));
+  std::string samples;
+  std::vector<uint32_t> lengths;
+  for (int count = 0; count < 400; ++count) {
+    const std::string sample = "{\"node\":\"node-" + std::to_string(Next(500)) + "\",\"phase\":\"Ready\",\"load\":" + std::to_string(Next(9000)) + "}";
+    samples += sample;
+    lengths.push_back(static_cast<uint32_t>(sample.size()));
+  }
+  const Bytes all{reinterpret_cast<const uint8_t*>(samples.data()), samples.size()};
+  const Bytes sizes{reinterpret_cast<const uint8_t*>(lengths.data()), lengths.size() * sizeof(uint32_t)};
+  const Outcome trained = dwcp::TrainDictionary(all, sizes, 2048);
+  CHECK(trained.fault == Fault::kNone && trained.bytes.length() <= 2048);
+  CHECK(dwcp::TrainDictionary(all, {sizes.data, sizes.length - 4}, 2048).fault == Fault::kCorrupt);
+  CHECK(dwcp::TrainDictionary({all.data, lengths[0]}, {sizes.data, 4}, 2048).fault == Fault::kUnavailable);
+  const Exact dictionary(trained.bytes.data(), trained.bytes.length());
+  const Exact source(all.data, lengths[0]);
+  for (const int level : {1, 3, 19}) {
+    const Outcome frame = dwcp::DictionaryCompress(source, dictionary, level);
+    CHECK(frame.fault == Fault::kNone && frame.bytes.length() < source.length);
+    const Outcome back = dwcp::DictionaryDecompress(Exact(frame.bytes.data(), frame.bytes.length()), dictionary, source.length);
+    CHECK(back.fault == Fault::kNone && std::equal(source.data.get(), source.data.get() + source.length, back.bytes.data()));
+    CHECK(dwcp::DictionaryDecompress({frame.bytes.data(), frame.bytes.length()}, dictionary, source.length - 1).fault == Fault::kTooLarge);
+    Attack(frame, source.length, 4000, [&](Bytes bytes) { return dwcp::DictionaryDecompress(bytes, dictionary, source.length); });
+    // A peer's dictionary is hostile too.
+    for (int round = 0; round < 500; ++round) {
+      Exact mutant(dictionary.data.get(), dictionary.length);
+      for (uint32_t left = Next(4) + 1; left > 0; --left) mutant.data[4 + Next(200)] = static_cast<uint8_t>(Next(256));
+      dwcp::DictionaryDecompress({frame.bytes.data(), frame.bytes.length()}, mutant, source.length);
+      dwcp::DictionaryCompress(source, mutant, level);
+    }
+  }
+  std::puts("dictionary: tested");
 }
 
 void TestZstd() {
@@ -261,6 +299,7 @@ void TrackPages(bool huge) {
 int main() {
   TestLibrary();
   TestZstd();
+  TestDictionary();
   TestLz4();
   TestPageDelta();
   TestHash();

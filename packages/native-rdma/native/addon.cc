@@ -5,11 +5,11 @@
 #include <array>
 #include <limits>
 
+#include "delta.h"
 #include "dictionary.h"
 #include "hash.h"
 #include "job.h"
 #include "lz4.h"
-#include "match.h"
 #include "memory.h"
 #include "page_delta.h"
 #include "page_scan.h"
@@ -22,7 +22,7 @@ using dwcp::Bytes;
 using dwcp::Outcome;
 
 // src/addon.ts refuses an addon built for another signature of these functions.
-constexpr uint32_t kBindingVersion = 5;
+constexpr uint32_t kBindingVersion = 6;
 
 Bytes BytesOf(const Napi::Value& value) {
   const auto array = value.As<Napi::Uint8Array>();
@@ -37,7 +37,10 @@ uint64_t CountOf(const Napi::Value& value) {
 
 Napi::Value ZstdCompress(const Napi::CallbackInfo& info) {
   const int level = info[2].As<Napi::Number>().Int32Value();
-  return dwcp::RunJob(info, [level](Bytes source, Bytes prefix) { return dwcp::ZstdCompress(source, prefix, level); });
+  const int max_table_log = info[3].As<Napi::Number>().Int32Value();
+  return dwcp::RunJob(info, [=](Bytes source, Bytes prefix) {
+    return dwcp::ZstdCompress(source, prefix, level, dwcp::LongDistance::kNo, max_table_log);
+  });
 }
 
 Napi::Value ZstdDecompress(const Napi::CallbackInfo& info) {
@@ -81,6 +84,20 @@ Napi::Value Apply(const Napi::CallbackInfo& info) {
   const int64_t position = SignedOf(info[2]);
   const uint64_t length = CountOf(info[3]);
   return dwcp::RunJob(info, [=](Bytes script, Bytes base) { return dwcp::Apply(script, base, position, length); });
+}
+
+Napi::Value Reference(const Napi::CallbackInfo& info) {
+  const int64_t position = SignedOf(info[2]);
+  const uint64_t length = CountOf(info[3]);
+  const uint64_t literal_bytes = CountOf(info[4]);
+  return dwcp::RunJob(info, [=](Bytes script, Bytes base) { return dwcp::Reference(script, base, position, length, literal_bytes); });
+}
+
+Napi::Value Allocate(const Napi::CallbackInfo& info) {
+  dwcp::Buffer buffer;
+  napi_value array = nullptr;
+  if (!buffer.Allocate(CountOf(info[0])) || !dwcp::ToUint8Array(info.Env(), buffer, &array)) return info.Env().Undefined();
+  return Napi::Value(info.Env(), array);
 }
 
 Napi::Value PageDeltaEncode(const Napi::CallbackInfo& info) {
@@ -237,6 +254,8 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("lz4Decompress", Napi::Function::New(env, Lz4Decompress, "lz4Decompress"));
   exports.Set("match", Napi::Function::New(env, Match, "match"));
   exports.Set("apply", Napi::Function::New(env, Apply, "apply"));
+  exports.Set("reference", Napi::Function::New(env, Reference, "reference"));
+  exports.Set("allocate", Napi::Function::New(env, Allocate, "allocate"));
   exports.Set("pageDeltaEncode", Napi::Function::New(env, PageDeltaEncode, "pageDeltaEncode"));
   exports.Set("pageDeltaApply", Napi::Function::New(env, PageDeltaApply, "pageDeltaApply"));
   exports.Set("scanPages", Napi::Function::New(env, ScanPages, "scanPages"));

@@ -35,23 +35,6 @@ struct Job {
   }
 };
 
-bool ToUint8Array(napi_env env, Buffer& bytes, napi_value* array) {
-  const size_t length = bytes.length();
-  napi_value buffer = nullptr;
-  if (length >= kMinExternalBytes) {
-    const auto release = [](napi_env, void* data, void*) { std::free(data); };
-    if (napi_create_external_arraybuffer(env, bytes.data(), length, release, nullptr, &buffer) == napi_ok) {
-      bytes.Release();
-      return napi_create_typedarray(env, napi_uint8_array, length, buffer, 0, array) == napi_ok;
-    }
-    // Runtimes with a memory cage allow no external buffers: copied there.
-  }
-  void* data = nullptr;
-  if (napi_create_arraybuffer(env, length, &data, &buffer) != napi_ok) return false;
-  if (length > 0) std::copy_n(bytes.data(), length, static_cast<uint8_t*>(data));
-  return napi_create_typedarray(env, napi_uint8_array, length, buffer, 0, array) == napi_ok;
-}
-
 bool ToError(napi_env env, const Outcome& outcome, napi_value* error) {
   napi_value message = nullptr;
   napi_value fault = nullptr;
@@ -95,6 +78,23 @@ bool HoldStopWord(napi_env env, const Napi::Value& value, Job& job) {
 }
 
 }  // namespace
+
+bool ToUint8Array(napi_env env, Buffer& bytes, napi_value* array) {
+  const size_t length = bytes.length();
+  napi_value buffer = nullptr;
+  if (length >= kMinExternalBytes) {
+    const auto release = [](napi_env, void* data, void*) { std::free(data); };
+    if (napi_create_external_arraybuffer(env, bytes.data(), length, release, nullptr, &buffer) == napi_ok) {
+      bytes.Release();
+      return napi_create_typedarray(env, napi_uint8_array, length, buffer, 0, array) == napi_ok;
+    }
+    // Runtimes with a memory cage allow no external buffers: copied there.
+  }
+  void* data = nullptr;
+  if (napi_create_arraybuffer(env, length, &data, &buffer) != napi_ok) return false;
+  if (length > 0) std::copy_n(bytes.data(), length, static_cast<uint8_t*>(data));
+  return napi_create_typedarray(env, napi_uint8_array, length, buffer, 0, array) == napi_ok;
+}
 
 void JobLedger::Open(Napi::Env env) {
   auto* ledger = new JobLedger();

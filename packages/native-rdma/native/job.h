@@ -27,6 +27,9 @@ class JobLedger {
 
 using CodecWork = std::function<Outcome(Bytes source, Bytes prefix)>;
 
+// Hands the memory over, or copies it where the runtime allows no memory of others. False: an exception is pending.
+bool ToUint8Array(napi_env env, Buffer& bytes, napi_value* array);
+
 // Runs `work` on the thread pool over the arguments 0 and 1, which are referenced until it is done. Where the last argument is an
 // Int32Array its first number, once it is not 0, stops the job: before it begins, or where the kernel asks IsStopped(). The promise
 // resolves to a Uint8Array or rejects with an error whose `fault` is the Fault's number.

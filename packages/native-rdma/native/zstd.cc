@@ -30,7 +30,6 @@ constexpr int kWindowToTableLog = 2;
 // From here on the level's own tables are larger.
 constexpr int kFirstLevelOfLargeTables = 6;
 constexpr int kMinTableLog = 16;
-constexpr int kMaxTableLog = 22;
 constexpr int kErrorMemoryAllocation = 64;
 constexpr int kErrorDestinationTooSmall = 70;
 constexpr unsigned long long kSizeUnknown = 0ULL - 1;
@@ -167,7 +166,7 @@ std::optional<size_t> Compress(ZSTD_CCtx* context, Buffer& target, Bytes source,
 const std::string& ZstdProblem() { return Api().library.problem(); }
 const char* ZstdVersion() { return Api().versionString(); }
 
-Outcome ZstdCompress(Bytes source, Bytes prefix, int level, LongDistance matching) {
+Outcome ZstdCompress(Bytes source, Bytes prefix, int level, LongDistance matching, int max_table_log) {
   const Zstd& zstd = Api();
   if (!compressor) compressor.reset(zstd.createCCtx());
   const size_t bound = zstd.compressBound(source.length);
@@ -183,7 +182,7 @@ Outcome ZstdCompress(Bytes source, Bytes prefix, int level, LongDistance matchin
     // The level's own window may not reach back over the whole prefix.
     const int window_log = std::clamp<int>(std::bit_width(source.length + prefix.length), kMinWindowLog, kMaxWindowLog);
     result = zstd.setParameter(context, kWindowLog, window_log);
-    const int table_log = std::clamp(window_log - kWindowToTableLog, kMinTableLog, kMaxTableLog);
+    const int table_log = std::clamp(window_log - kWindowToTableLog, kMinTableLog, max_table_log);
     const bool is_tuned = level < kFirstLevelOfLargeTables;
     if (is_tuned && !zstd.isError(result)) result = zstd.setParameter(context, kHashLog, table_log);
     if (is_tuned && !zstd.isError(result)) result = zstd.setParameter(context, kChainLog, table_log);

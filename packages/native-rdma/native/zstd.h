@@ -12,8 +12,12 @@ const char* ZstdVersion();
 // source is a later version of text or tables in the prefix.
 enum class LongDistance : bool { kNo, kYes };
 
+// Of the low levels with a prefix: the larger their tables, the more of it is found, and above the size of a core's own cache each
+// place that is looked up costs a wait.
+constexpr int kMaxTableLog = 22;
+
 // One frame with its content size. The caller has checked that ZstdProblem() is empty.
-Outcome ZstdCompress(Bytes source, Bytes prefix, int level, LongDistance matching = LongDistance::kNo);
+Outcome ZstdCompress(Bytes source, Bytes prefix, int level, LongDistance matching = LongDistance::kNo, int max_table_log = kMaxTableLog);
 
 // Exactly one frame, of at most `max_bytes`, which is checked before anything is allocated.
 Outcome ZstdDecompress(Bytes frame, Bytes prefix, uint64_t max_bytes);

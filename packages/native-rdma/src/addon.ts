@@ -16,7 +16,9 @@ export interface Held<Kind extends string> {
 export interface Addon {
   readonly version: number
   library(name: 'zstd' | 'dictionary' | 'lz4' | 'pages' | 'hash' | 'socket'): { readonly usable: boolean; readonly reason: string }
-  zstdCompress(source: Uint8Array, prefix: Uint8Array, level: number, stop?: Int32Array): Promise<Uint8Array>
+  /** Not initialised; undefined where there is no memory. */
+  allocate(lengthBytes: number): Uint8Array<ArrayBuffer> | undefined
+  zstdCompress(source: Uint8Array, prefix: Uint8Array, level: number, tableLogMax: number, stop?: Int32Array): Promise<Uint8Array>
   zstdDecompress(frame: Uint8Array, prefix: Uint8Array, maxBytes: number): Promise<Uint8Array>
   dictionaryTrain(samples: Uint8Array, lengths: Uint8Array, maxBytes: number): Promise<Uint8Array>
   dictionaryCompress(source: Uint8Array, dictionary: Uint8Array, level: number): Promise<Uint8Array>
@@ -25,6 +27,7 @@ export interface Addon {
   lz4Decompress(block: Uint8Array, prefix: Uint8Array, lengthBytes: number): Promise<Uint8Array>
   match(target: Uint8Array, base: Uint8Array, position: number, effort: number, stop?: Int32Array): Promise<Uint8Array>
   apply(script: Uint8Array, base: Uint8Array, position: number, lengthBytes: number, stop?: Int32Array): Promise<Uint8Array>
+  reference(script: Uint8Array, base: Uint8Array, position: number, lengthBytes: number, literalBytes: number): Promise<Uint8Array>
   pageDeltaEncode(newPages: Uint8Array, oldPages: Uint8Array, pageBytes: number, level: number): Promise<Uint8Array>
   pageDeltaApply(delta: Uint8Array, pages: Uint8Array, count: number, pageBytes: number): Promise<Uint8Array>
   scanPages(oldPages: Uint8Array, newPages: Uint8Array, pageBytes: number, kinds: Uint8Array): void
@@ -45,7 +48,7 @@ export interface Addon {
 }
 
 /** Of native/addon.cc: another value means a build of other sources. */
-const BINDING_VERSION = 5
+const BINDING_VERSION = 6
 const PACKAGE_NAME = '@dwcp/native-rdma'
 
 type Loaded = { readonly addon: Addon } | { readonly problem: string }

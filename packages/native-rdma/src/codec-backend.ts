@@ -10,9 +10,17 @@ export interface ZstdBackend extends Backend {
   readonly canEncode: boolean
 }
 
+/** What only the addon heeds while it compresses. */
+export interface ZstdEffort {
+  readonly tableLogMax?: number
+  readonly signal?: AbortSignal | undefined
+}
+
+export const MAX_TABLE_LOG = 22
+
 export interface ZstdCodec {
   readonly backend: ZstdBackend
-  compress(source: Uint8Array, level: number, prefix: Uint8Array, signal?: AbortSignal): Promise<Uint8Array>
+  compress(source: Uint8Array, level: number, prefix: Uint8Array, options?: ZstdEffort): Promise<Uint8Array>
   decompress(frame: Uint8Array, maxBytes: number, prefix: Uint8Array): Promise<Uint8Array>
 }
 

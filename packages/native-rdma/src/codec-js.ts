@@ -10,7 +10,7 @@ export function javaScriptZstd(reason: string, node: NodeZstd | undefined): Zstd
   const takes = (prefix: Uint8Array): boolean => prefix.length === 0 || (node?.takesPrefix === true && isPlainPrefix(prefix))
   return {
     backend: { kind: 'js', reason, canEncode: node !== undefined },
-    async compress(source, level, prefix, signal) {
+    async compress(source, level, prefix, { signal } = {}) {
       signal?.throwIfAborted()
       if (node === undefined) throw unavailable('zstd encoding', `${reason}, and this Node (${process.version}) has no zstd`)
       if (!takes(prefix)) throw unavailable('zstd encoding with this prefix', `${reason}, and this Node (${process.version}) cannot`)

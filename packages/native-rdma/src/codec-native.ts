@@ -1,17 +1,17 @@
 import type { Addon } from './addon.js'
 import type { Backend } from './backend.js'
-import type { Lz4Codec, ZstdCodec } from './codec-backend.js'
+import { type Lz4Codec, MAX_TABLE_LOG, type ZstdCodec } from './codec-backend.js'
 import { settle } from './settle.js'
 import { stoppable } from './stoppable.js'
 
 export function nativeZstd(addon: Addon, backend: Backend): ZstdCodec {
   return {
     backend: { ...backend, canEncode: true },
-    compress: (source, level, prefix, signal) =>
+    compress: (source, level, prefix, { tableLogMax = MAX_TABLE_LOG, signal } = {}) =>
       settle(
         'zstd',
         Number.POSITIVE_INFINITY,
-        stoppable(signal, (stop) => addon.zstdCompress(source, prefix, level, stop)),
+        stoppable(signal, (stop) => addon.zstdCompress(source, prefix, level, tableLogMax, stop)),
       ),
     decompress: (frame, maxBytes, prefix) => settle('a zstd frame', maxBytes, addon.zstdDecompress(frame, prefix, maxBytes)),
   }

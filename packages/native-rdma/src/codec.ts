@@ -1,5 +1,5 @@
 import type { Backend } from './backend.js'
-import type { ZstdBackend } from './codec-backend.js'
+import { MAX_TABLE_LOG, type ZstdBackend } from './codec-backend.js'
 import { chosenCodecs } from './codec-choice.js'
 import { corrupt, tooLarge } from './errors.js'
 
@@ -29,6 +29,11 @@ export interface ZstdCompressOptions {
   readonly level?: number
   /** Content that the decoder holds too. Where it overlaps the source in memory it is not used: pass a copy. */
   readonly prefix?: Uint8Array
+  /**
+   * Below level 6 and with a prefix: the tables that the prefix is found by have at most two to the power of this many entries. 17 fits
+   * a core's own cache; more find more of a long prefix and cost a wait for each place. The addon heeds it. 16 to 22. @defaultValue 22
+   */
+  readonly tableLogMax?: number
   /** Stops the work within milliseconds where the addon does it; elsewhere it is looked at before the work begins. */
   readonly signal?: AbortSignal
 }
@@ -70,6 +75,7 @@ export interface Lz4DecompressOptions {
 const DEFAULT_LEVEL = 3
 const MIN_LEVEL = -131_072
 const MAX_LEVEL = 22
+const MIN_TABLE_LOG = 16
 /** LZ4_MAX_INPUT_SIZE of the reference implementation. */
 const LZ4_MAX_BYTES = 0x7e000000
 const LZ4_MAX_PREFIX_BYTES = 64 << 10
@@ -100,11 +106,12 @@ export function codecBackend(): { readonly zstd: ZstdBackend; readonly lz4: Back
  * @public
  */
 export function zstdCompress(source: Uint8Array, options: ZstdCompressOptions = {}): Promise<Uint8Array> {
-  const { level = DEFAULT_LEVEL, prefix = NO_BYTES, signal } = options
+  const { level = DEFAULT_LEVEL, prefix = NO_BYTES, tableLogMax = MAX_TABLE_LOG, signal } = options
   requireBytes('source', source)
   requireBytes('prefix', prefix)
   requireInteger('level', level, MIN_LEVEL, MAX_LEVEL)
-  return chosenCodecs().zstd.compress(source, level, prefix, signal)
+  requireInteger('tableLogMax', tableLogMax, MIN_TABLE_LOG, MAX_TABLE_LOG)
+  return chosenCodecs().zstd.compress(source, level, prefix, { tableLogMax, signal })
 }
 
 /**

@@ -16,8 +16,18 @@ export interface DeltaStreams {
   readonly patchValues: Uint8Array
 }
 
-/** In the order in which native/match.cc lays them out behind their lengths. */
-export const STREAM_NAMES = ['literalLengths', 'copyLengths', 'shifts', 'literals', 'patchGaps', 'patchValues'] as const
+const NOTHING = new Uint8Array()
+export const NO_STREAMS: DeltaStreams = {
+  literalLengths: NOTHING,
+  copyLengths: NOTHING,
+  shifts: NOTHING,
+  patchGaps: NOTHING,
+  patchValues: NOTHING,
+  literals: NOTHING,
+}
+
+/** In the order in which native/delta_script.h lays them out behind their lengths. */
+export const STREAM_NAMES = ['literalLengths', 'copyLengths', 'shifts', 'patchGaps', 'patchValues', 'literals'] as const
 const HEADER_BYTES = STREAM_NAMES.length * 8
 
 export function splitStreams(script: Uint8Array): DeltaStreams {
@@ -32,9 +42,9 @@ export function splitStreams(script: Uint8Array): DeltaStreams {
     literalLengths: next(0),
     copyLengths: next(1),
     shifts: next(2),
-    literals: next(3),
-    patchGaps: next(4),
-    patchValues: next(5),
+    patchGaps: next(3),
+    patchValues: next(4),
+    literals: next(5),
   }
 }
 

@@ -1,9 +1,10 @@
 import { isDwcpError } from '@dwcp/interface'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { deltaApply, deltaBackend, deltaMatch } from './delta.ts'
+import { deltaApply, deltaBackend, deltaMatch, deltaReference } from './delta.ts'
 import { applyStreams } from './delta-apply.ts'
 import { matchStreams } from './delta-match.ts'
+import { referenceOf } from './delta-reference.ts'
 import { type DeltaStreams, joinStreams, STREAM_NAMES, splitStreams } from './delta-streams.ts'
 
 /** Deterministic bytes that do not compress. */
@@ -137,6 +138,26 @@ test('both decoders give the same bytes, or both refuse, whatever was done to th
     { numRuns: 2_000 },
   )
   expect(refused).toBeGreaterThan(0)
+})
+
+test('both find the same reference for any operations, however much of it there may be', async () => {
+  const long = noise(5 << 20, 11)
+  await fc.assert(
+    fc.asyncProperty(edits, fc.nat(400_000), async (list, literalBytes) => {
+      const target = edited(base, list)
+      const streams = await deltaMatch(target, long.subarray(0, 3 << 20))
+      const options = { lengthBytes: target.length, literalBytes }
+      const found = await deltaReference(streams, long, options)
+      expect(Buffer.compare(referenceOf(streams, long, 0, target.length, literalBytes), found)).toBe(0)
+      expect(found.length).toBeLessThanOrEqual(literalBytes * 16 + 65_536)
+    }),
+    { numRuns: 30 },
+  )
+  const streams = await deltaMatch(base, base)
+  await expect(deltaReference(streams, base, { lengthBytes: 10, literalBytes: 1 })).rejects.toMatchObject({ code: 'ERR_NATIVE_CORRUPT' })
+  await expect(deltaReference(streams, base.subarray(1), { lengthBytes: 4096, literalBytes: 1 })).rejects.toMatchObject({
+    code: 'ERR_NATIVE_CORRUPT',
+  })
 })
 
 test('streams survive being joined and split', async () => {

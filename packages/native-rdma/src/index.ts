@@ -26,7 +26,7 @@ export {
   zstdDecompressWith,
   zstdTrain,
 } from './codec.js'
-export { type DeltaMatchOptions, type DeltaStreams, deltaApply, deltaBackend, deltaMatch } from './delta.js'
+export { allocateBytes, type DeltaMatchOptions, type DeltaStreams, deltaApply, deltaBackend, deltaMatch, deltaReference } from './delta.js'
 export type { NativeErrorCode } from './errors.js'
 export { type Hash, type HashStream, type LoadHashOptions, loadHash } from './hash.js'
 export { type DirtyTracker, type TrackDirtyPagesOptions, trackDirtyPages } from './memory.js'

@@ -1,4 +1,5 @@
 import { type FileHandle, open } from 'node:fs/promises'
+import { allocateBytes } from '@dwcp/native-rdma/delta'
 
 /**
  * Content that can be read anywhere: a base that both sides hold, or an object to be encoded. It must not change while it is in
@@ -77,7 +78,7 @@ export function joinedBase(bases: readonly DeltaBase[]): DeltaBase {
 const READ_BYTES = 1 << 28
 
 async function readExactly(file: FileHandle, path: string, offset: number, lengthBytes: number): Promise<Uint8Array> {
-  const bytes = Buffer.allocUnsafeSlow(lengthBytes)
+  const bytes = allocateBytes(lengthBytes)
   for (let done = 0; done < lengthBytes; ) {
     const { bytesRead } = await file.read(bytes, done, Math.min(READ_BYTES, lengthBytes - done), offset + done)
     if (bytesRead === 0) throw new RangeError(`${path} has become shorter while it was read: ${offset + done} bytes are left`)

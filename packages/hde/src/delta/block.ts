@@ -8,7 +8,6 @@ import { framed, HASH_BYTES, KINDS } from './format.js'
 import type { DeltaKernels } from './kernels.js'
 import type { Effort } from './levels.js'
 import { packStream } from './packing.js'
-import { referenceOf } from './reference.js'
 
 /** Operations and patches come before literals: the reference that describes these follows from the operations. */
 export const STREAM_ORDER = ['literalLengths', 'copyLengths', 'shifts', 'patchGaps', 'patchValues', 'literals'] as const
@@ -25,6 +24,7 @@ export interface BlockPlace {
 
 export interface EncodedBlock {
   readonly frame: Uint8Array
+  readonly hash: Uint8Array
   readonly literalBytes: number
   readonly patchBytes: number
 }
@@ -34,14 +34,19 @@ export async function encodeBlock(
   block: Uint8Array,
   window: Uint8Array,
   place: BlockPlace,
-  effort: Effort,
+  { match, zstdLevel, tableLogMax }: Effort,
+  stopping: { readonly signal?: AbortSignal },
 ): Promise<EncodedBlock> {
-  const matched = await kernels.match(block, window, { position: place.position, effort: effort.match })
+  const matched = await kernels.match(block, window, { position: place.position, effort: match, ...stopping })
   const streams =
     STREAM_ORDER.reduce((sum, name) => sum + matched[name].length, 0) <= mostStreamsBytes(block.length) ? matched : allLiteral(block)
-  const reference = kernels.zstdPrefix ? referenceOf(streams, streams.literals.length, window, place) : NOTHING
+  const reference = kernels.zstdPrefix
+    ? await kernels.reference(streams, window, { ...place, literalBytes: streams.literals.length })
+    : NOTHING
   const packed = await Promise.all(
-    STREAM_ORDER.map((name) => packStream(kernels, streams[name], name === 'literals' ? reference : NOTHING, effort.zstdLevel)),
+    STREAM_ORDER.map((name) =>
+      packStream(kernels, streams[name], name === 'literals' ? reference : NOTHING, zstdLevel, { tableLogMax, ...stopping }),
+    ),
   )
   const head = new ByteWriter()
   head.byte(KINDS.block)
@@ -57,6 +62,7 @@ export async function encodeBlock(
   const hash = kernels.hash.xxh3_128(block)
   return {
     frame: framed(head.view(), [...packed.map(({ bytes }) => bytes), hash]),
+    hash,
     literalBytes: streams.literals.length,
     patchBytes: streams.patchGaps.length + streams.patchValues.length,
   }
@@ -119,6 +125,7 @@ export async function decodeBlock(
   kernels: DeltaKernels,
   { place, lengths, packed, hash }: BlockHead,
   window: Uint8Array,
+  stopping: { readonly signal?: AbortSignal },
 ): Promise<Uint8Array> {
   const plain = (index: number, reference: Uint8Array): Promise<Uint8Array> =>
     unpack(kernels, packed[index] ?? { method: methodOf(CODECS.raw, OLD_USES.none), bytes: NOTHING }, reference, lengths[index] ?? 0)
@@ -127,18 +134,20 @@ export async function decodeBlock(
   )
   const operations = { literalLengths, copyLengths, shifts }
   const usesReference = oldUseOf(packed[5]?.method ?? 0) === OLD_USES.prefix
-  const literals = await plain(5, usesReference ? referenceOf(operations, lengths[5] ?? 0, window, place) : NOTHING)
+  const literalBytes = lengths[5] ?? 0
+  const reference = usesReference ? await fitting(kernels.reference(operations, window, { ...place, literalBytes })) : NOTHING
+  const literals = await plain(5, reference)
   const streams: DeltaStreams = { ...operations, literals, patchGaps, patchValues }
-  const block = await applied(kernels, streams, window, place)
+  const block = await fitting(kernels.apply(streams, window, { ...place, ...stopping }))
   if (Buffer.compare(kernels.hash.xxh3_128(block), hash) !== 0) {
     throw corrupt('a block does not have the digest it was sent with: it, or the base, is not what the encoder had')
   }
   return block
 }
 
-async function applied(kernels: DeltaKernels, streams: DeltaStreams, window: Uint8Array, place: BlockPlace): Promise<Uint8Array> {
+async function fitting(work: Promise<Uint8Array>): Promise<Uint8Array> {
   try {
-    return await kernels.apply(streams, window, place)
+    return await work
   } catch (error) {
     throw isDwcpError(error, 'ERR_NATIVE_CORRUPT') ? corrupt('a block whose operations do not fit', {}, error) : error
   }

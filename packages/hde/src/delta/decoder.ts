@@ -57,7 +57,8 @@ export function createDeltaDecoder(options: { readonly limits?: Partial<DeltaLim
         const fits = base.lengthBytes === head.baseBytes && base.lengthBytes <= limits.windowBytes
         const held = fits ? bytesBase(await base.read(0, base.lengthBytes)) : base
         await checkBase(kernels, held, head, signal)
-        const whole = kernels.hash.stream()
+        const checks = kernels.hash.stream()
+        const stopping = signal === undefined ? {} : { signal }
         let window: { readonly key: string; readonly bytes: Uint8Array } | undefined
         let rawBytes = 0
         // Bounded by the source: each turn takes a frame of it.
@@ -65,14 +66,14 @@ export function createDeltaDecoder(options: { readonly limits?: Partial<DeltaLim
           signal?.throwIfAborted()
           const reader = new ByteReader(await source.frame(), 0)
           const kind = reader.byte()
-          if (kind === KINDS.end) return finish(reader, rawBytes, whole, await source.atEnd())
+          if (kind === KINDS.end) return finish(reader, rawBytes, checks, await source.atEnd())
           if (kind !== KINDS.block) throw corrupt(`a frame of kind ${kind} where a block was due`)
           const block = readBlock(reader, head.baseBytes, limits)
           const { windowOffset, windowBytes } = block.place
           const key = `${windowOffset} ${windowBytes}`
           if (window?.key !== key) window = { key, bytes: await held.read(windowOffset, windowBytes) }
-          const bytes = await decodeBlock(kernels, block, window.bytes)
-          whole.update(bytes)
+          const bytes = await decodeBlock(kernels, block, window.bytes, stopping)
+          checks.update(block.hash)
           rawBytes += bytes.length
           yield bytes
           onProgress?.({ rawBytes, targetBytes: head.targetBytes })
@@ -99,8 +100,8 @@ async function checkBase(kernels: DeltaKernels, base: DeltaBase, head: StreamHea
   })
 }
 
-function finish(reader: ByteReader, rawBytes: number, whole: HashStream, nothingFollows: boolean): void {
+function finish(reader: ByteReader, rawBytes: number, checks: HashStream, nothingFollows: boolean): void {
   const { targetBytes, hash } = readEnd(reader)
-  if (targetBytes !== rawBytes || Buffer.compare(whole.digest(), hash) !== 0) throw corrupt('the object is not the one that was encoded')
+  if (targetBytes !== rawBytes || Buffer.compare(checks.digest(), hash) !== 0) throw corrupt('the object is not the one that was encoded')
   if (!nothingFollows) throw corrupt('bytes follow the end of the stream')
 }

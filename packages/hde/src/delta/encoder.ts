@@ -88,7 +88,8 @@ export function createDeltaEncoder(options: { readonly level?: DeltaLevel } = {}
       const head = Buffer.concat([MAGIC, writeHead({ baseBytes: base.lengthBytes, baseHash, targetBytes })])
       wireBytes += head.length
       yield head
-      const whole = kernels.hash.stream()
+      const checks = kernels.hash.stream()
+      const stopping = signal === undefined ? {} : { signal }
       let offset = 0
       for await (const block of blocksOf(source, BLOCK_BYTES)) {
         signal?.throwIfAborted()
@@ -96,8 +97,8 @@ export function createDeltaEncoder(options: { readonly level?: DeltaLevel } = {}
         const length = Math.min(WINDOW_BYTES, base.lengthBytes)
         if (window?.offset !== at) window = { offset: at, bytes: await base.read(at, length) }
         const place: BlockPlace = { lengthBytes: block.length, windowOffset: at, windowBytes: length, position: offset - at }
-        const encoded = await encodeBlock(kernels, block, window.bytes, place, effort)
-        whole.update(block)
+        const encoded = await encodeBlock(kernels, block, window.bytes, place, effort, stopping)
+        checks.update(encoded.hash)
         offset += block.length
         rawBytes += block.length
         literalBytes += encoded.literalBytes
@@ -107,7 +108,7 @@ export function createDeltaEncoder(options: { readonly level?: DeltaLevel } = {}
         onProgress?.(stats())
       }
       signal?.throwIfAborted()
-      const end = writeEnd(offset, whole.digest())
+      const end = writeEnd(offset, checks.digest())
       wireBytes += end.length
       yield end
     },

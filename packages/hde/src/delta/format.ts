@@ -61,5 +61,11 @@ export function framed(head: Uint8Array, parts: readonly Uint8Array[]): Uint8Arr
   const length = parts.reduce((sum, part) => sum + part.length, head.length)
   const prefix = new ByteWriter()
   prefix.varint(length)
-  return new Uint8Array(Buffer.concat([prefix.view(), head, ...parts]))
+  const frame = new Uint8Array(prefix.view().length + length)
+  let at = 0
+  for (const part of [prefix.view(), head, ...parts]) {
+    frame.set(part, at)
+    at += part.length
+  }
+  return frame
 }

@@ -1,4 +1,4 @@
-import { deltaApply, deltaMatch } from '@dwcp/native-rdma/delta'
+import { deltaApply, deltaMatch, deltaReference } from '@dwcp/native-rdma/delta'
 import { type Hash, loadHash } from '@dwcp/native-rdma/hash'
 import { type Kernels, loadKernels } from '../kernels.js'
 
@@ -7,8 +7,9 @@ export interface DeltaKernels extends Kernels {
   readonly hash: Hash
   readonly match: typeof deltaMatch
   readonly apply: typeof deltaApply
+  readonly reference: typeof deltaReference
 }
 
 export async function loadDeltaKernels(): Promise<DeltaKernels> {
-  return { ...(await loadKernels()), hash: await loadHash(), match: deltaMatch, apply: deltaApply }
+  return { ...(await loadKernels()), hash: await loadHash(), match: deltaMatch, apply: deltaApply, reference: deltaReference }
 }

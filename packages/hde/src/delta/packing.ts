@@ -1,18 +1,32 @@
+import type { ZstdCompressOptions } from '@dwcp/native-rdma/codec'
 import { CODECS, methodOf, OLD_USES, type Packed } from '../packing.js'
 import type { DeltaKernels } from './kernels.js'
 
+export type PackOptions = Pick<ZstdCompressOptions, 'tableLogMax' | 'signal'>
+
 /** As small as the level and this host make it, or as it is. */
-export async function packStream(kernels: DeltaKernels, bytes: Uint8Array, reference: Uint8Array, level: number): Promise<Packed> {
+export async function packStream(
+  kernels: DeltaKernels,
+  bytes: Uint8Array,
+  reference: Uint8Array,
+  level: number,
+  options: PackOptions = {},
+): Promise<Packed> {
   const plain: Packed = { method: methodOf(CODECS.raw, OLD_USES.none), bytes }
   if (bytes.length === 0) return plain
-  const packed = await smaller(kernels, bytes, reference, level)
+  const packed = await smaller(kernels, bytes, reference, { ...options, level })
   return packed.bytes.length < bytes.length ? packed : plain
 }
 
-async function smaller(kernels: DeltaKernels, bytes: Uint8Array, reference: Uint8Array, level: number): Promise<Packed> {
+async function smaller(
+  kernels: DeltaKernels,
+  bytes: Uint8Array,
+  reference: Uint8Array,
+  options: PackOptions & { readonly level: number },
+): Promise<Packed> {
   if (!kernels.zstdEncodes) return { method: methodOf(CODECS.lz4, OLD_USES.none), bytes: await kernels.lz4Compress(bytes) }
   if (reference.length === 0 || !kernels.zstdPrefix) {
-    return { method: methodOf(CODECS.zstd, OLD_USES.none), bytes: await kernels.zstdCompress(bytes, { level }) }
+    return { method: methodOf(CODECS.zstd, OLD_USES.none), bytes: await kernels.zstdCompress(bytes, options) }
   }
-  return { method: methodOf(CODECS.zstd, OLD_USES.prefix), bytes: await kernels.zstdCompress(bytes, { level, prefix: reference }) }
+  return { method: methodOf(CODECS.zstd, OLD_USES.prefix), bytes: await kernels.zstdCompress(bytes, { ...options, prefix: reference }) }
 }

@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "../delta.h"
 #include "../dictionary.h"
 #include "../hash.h"
 #include "../library.h"
@@ -21,6 +22,7 @@
 #include "../page_delta.h"
 #include "../page_scan.h"
 #include "../socket.h"
+#include "../stop.h"
 #include "../zstd.h"
 
 namespace {
@@ -151,6 +153,41 @@ void TestLz4() {
   CHECK(nothing.bytes.length() == 1 && dwcp::Lz4Decompress({nothing.bytes.data(), 1}, {}, 0).fault == Fault::kNone);
   CHECK(dwcp::Lz4Decompress({nothing.bytes.data(), 1}, {}, 1 << 30).fault == Fault::kCorrupt);
   std::puts("lz4: tested");
+}
+
+void TestDelta() {
+  // Pieces of the base, moved and with words changed, between new bytes; some bases and targets are shorter than a seed.
+  for (int round = 0; round < 200; ++round) {
+    const Exact base = StateLike(round % 4 == 0 ? Next(40) : 20000 + Next(20000));
+    std::vector<uint8_t> content;
+    for (uint32_t parts = Next(12); parts > 0; --parts) {
+      const uint32_t length = base.length > 0 ? Next(static_cast<uint32_t>(base.length)) : 0;
+      const uint8_t* from = base.data.get() + (base.length > length ? Next(static_cast<uint32_t>(base.length - length)) : 0);
+      content.insert(content.end(), from, from + length);
+      for (uint32_t changes = Next(20); changes > 0 && length > 0; --changes) content[content.size() - 1 - Next(length)] ^= 1 + Next(255);
+      for (uint32_t fresh = Next(60); fresh > 0; --fresh) content.push_back(static_cast<uint8_t>(Next(256)));
+    }
+    const Exact target(content.data(), content.size());
+    const int64_t position = static_cast<int64_t>(Next(60000)) - 10000;
+    const Outcome script = dwcp::Match(target, base, position, round % 3);
+    CHECK(script.fault == Fault::kNone);
+    const auto decode = [&](Bytes bytes) {
+      const Outcome reference = dwcp::Reference(bytes, base, position, target.length, 50);
+      CHECK(reference.bytes.length() <= base.length);
+      return dwcp::Apply(bytes, base, position, target.length);
+    };
+    const Outcome back = decode(Exact(script.bytes.data(), script.bytes.length()));
+    CHECK(back.fault == Fault::kNone && std::equal(content.begin(), content.end(), back.bytes.data()));
+    if (round % 50 == 1) Attack(script, target.length, 2000, decode);
+  }
+  const Exact older = StateLike(3 << 20);
+  const Exact newer = StateLike(3 << 20);
+  int32_t word = 1;
+  const dwcp::StopScope stopped(&word);
+  CHECK(dwcp::Match(newer, older, 0, 1).fault == Fault::kStopped);
+  word = 0;
+  CHECK(dwcp::Match(newer, older, 0, 1).fault == Fault::kNone);
+  std::puts("delta: tested");
 }
 
 void TestPageDelta() {
@@ -301,6 +338,7 @@ int main() {
   TestZstd();
   TestDictionary();
   TestLz4();
+  TestDelta();
   TestPageDelta();
   TestHash();
   TestSocket();

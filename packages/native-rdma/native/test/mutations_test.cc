@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "../lz4.h"
-#include "../match.h"
+#include "../delta.h"
 #include "../page_delta.h"
 #include "../zstd.h"
 

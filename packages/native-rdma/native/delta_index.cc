@@ -1,0 +1,75 @@
+#include "delta_index.h"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+
+#include "delta_bytes.h"
+#include "stop.h"
+
+namespace dwcp {
+namespace {
+
+constexpr int kMinTableLog = 12;
+constexpr int kMaxTableLog = 24;
+// Leaves 4 bits of an entry to tell places apart.
+constexpr int kMaxPlaceBits = 28;
+// So many entries wait while the lines of the table that they go to are fetched.
+constexpr size_t kWaiting = 16;
+// Between two looks at whether to stop.
+constexpr size_t kStepBytes = 4 << 20;
+constexpr size_t kRunBytes = 64;
+
+// Its high bits choose the slot, those from bit 16 on tell entries apart.
+uint64_t Mixed(const uint8_t* bytes) { return Load64(bytes) * 0x9e3779b97f4a7c15 ^ Load64(bytes + 8) * 0xc2b2ae3d27d4eb4f; }
+
+uint32_t TagOf(uint64_t mixed, int place_bits) { return static_cast<uint32_t>(mixed >> 16) << place_bits; }
+
+}  // namespace
+
+bool DeltaIndex::Reserve(Bytes base, size_t bytes, size_t stride) {
+  base_ = base;
+  stride_log_ = std::max(std::countr_zero(stride), static_cast<int>(std::bit_width(base.length)) - kMaxPlaceBits + 1);
+  place_bits_ = std::bit_width((base.length >> stride_log_) + 1);
+  table_log_ = std::clamp<int>(std::bit_width((bytes >> stride_log_) + 1), kMinTableLog, kMaxTableLog);
+  table_.reset(static_cast<uint32_t*>(std::calloc(size_t{1} << table_log_, sizeof(uint32_t))));
+  return table_ != nullptr;
+}
+
+// An entry is a place, counted from 1, below a tag: most places that differ are told apart without a look at the base.
+void DeltaIndex::Add(size_t from, size_t to) {
+  const size_t stride = size_t{1} << stride_log_;
+  const size_t end = std::min(to, base_.length < kSeedBytes ? 0 : base_.length - kSeedBytes + 1);
+  std::array<uint32_t*, kWaiting> slots;
+  std::array<uint32_t, kWaiting> entries;
+  size_t count = 0;
+  size_t looked = from;
+  for (size_t at = (from + stride - 1) >> stride_log_ << stride_log_; at < end; at += stride) {
+    if (at - looked >= kStepBytes) {
+      if (IsStopped()) return;
+      looked = at;
+    }
+    const uint8_t* here = base_.data + at;
+    // Inside a repetition every place is like the one before: the first stands for all.
+    if (at >= from + kRunBytes && Load64(here) == Load64(here - 8) && Load64(here + 8) == Load64(here)) continue;
+    const uint64_t mixed = Mixed(here);
+    const size_t waiting = count++ % kWaiting;
+    if (count > kWaiting) *slots[waiting] = entries[waiting];
+    slots[waiting] = table_.get() + (mixed >> (64 - table_log_));
+    entries[waiting] = TagOf(mixed, place_bits_) | static_cast<uint32_t>((at >> stride_log_) + 1);
+    __builtin_prefetch(slots[waiting], 1);
+  }
+  for (size_t k = count - std::min(count, kWaiting); k < count; ++k) *slots[k % kWaiting] = entries[k % kWaiting];
+}
+
+size_t DeltaIndex::Find(const uint8_t* bytes) const {
+  const uint64_t mixed = Mixed(bytes);
+  const uint32_t entry = table_.get()[mixed >> (64 - table_log_)];
+  const uint32_t places = (uint32_t{1} << place_bits_) - 1;
+  if (entry == 0 || (entry & ~places) != TagOf(mixed, place_bits_)) return SIZE_MAX;
+  const size_t at = static_cast<size_t>((entry & places) - 1) << stride_log_;
+  const uint8_t* there = base_.data + at;
+  return Load64(bytes) == Load64(there) && Load64(bytes + 8) == Load64(there + 8) ? at : SIZE_MAX;
+}
+
+}  // namespace dwcp

@@ -83,6 +83,7 @@ test('pairs that somebody put beside those that are built are found, each once, 
     ['guest g, 5 to 30 s', 'memory', 'vm/g-t05.mem', 'vm/g-t30.mem'],
     ['guest g, 0 to 30 s', 'memory', 'vm/g-t00.mem', 'vm/g-t30.mem'],
     ['guest h, 0 to 10 s', 'memory', 'vm/h-t00.mem', 'vm/h-t10.mem'],
+    ['guest h given guest g', 'memory', 'vm/g-t00.mem', 'vm/h-t00.mem'],
   ])
   const { before = '', after } = (await found[0]?.build()) ?? { after: '' }
   expect(await Promise.all([before, after].map((path) => readFile(path, 'utf8')))).toEqual(['release/x.a.tar', 'release/x.b.tar'])

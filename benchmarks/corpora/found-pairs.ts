@@ -14,7 +14,8 @@ const DUMP = /^(?<guest>.+)-t(?<instant>\d+)\.mem$/
 
 /**
  * Pairs that somebody put into the corpora's folder beside those that are built: `release/NAME.a.EXT` and `NAME.b.EXT` (`disk`,
- * `state` alike), and dumps `vm/GUEST-tNN.mem`, of which each instant is given the one before, and the last the first.
+ * `state` alike), and dumps `vm/GUEST-tNN.mem`, of which each instant is given the one before, the last the
+ * first, and the first of a guest the first of another.
  */
 export async function foundPairs(): Promise<readonly Pair[]> {
   const built = new Set(PAIRS.flatMap(({ files }) => files))
@@ -37,14 +38,19 @@ async function guests(built: ReadonlySet<string>): Promise<readonly Pair[]> {
     const { guest, instant } = DUMP.exec(name)?.groups ?? {}
     if (guest !== undefined && instant !== undefined) instants.set(guest, [...(instants.get(guest) ?? []), instant])
   }
-  return [...instants].flatMap(([guest, all]) => {
-    const times = all.sort((a, b) => Number(a) - Number(b))
-    const pair = (from: string, to: string): Pair =>
-      filePair(`guest ${guest}, ${Number(from)} to ${Number(to)} s`, 'memory', `vm/${guest}-t${from}.mem`, `vm/${guest}-t${to}.mem`)
-    const steps = times.slice(1).map((to, index) => pair(times[index] ?? to, to))
+  const pair = (name: string, from: string, to: string): Pair => filePair(name, 'memory', `vm/${from}.mem`, `vm/${to}.mem`)
+  const sorted = [...instants].map(([guest, all]) => ({ guest, times: all.sort((a, b) => Number(a) - Number(b)) }))
+  const spans = sorted.flatMap(({ guest, times }) => {
     const [first, last] = [times.at(0), times.at(-1)]
-    return times.length > 2 && first !== undefined && last !== undefined ? [...steps, pair(first, last)] : steps
+    const steps = times.slice(1).map((to, index) => [times[index] ?? to, to] as const)
+    if (times.length > 2 && first !== undefined && last !== undefined) steps.push([first, last])
+    return steps.map(([from, to]) => pair(`guest ${guest}, ${Number(from)} to ${Number(to)} s`, `${guest}-t${from}`, `${guest}-t${to}`))
   })
+  const siblings = sorted.slice(1).map(({ guest, times }, index) => {
+    const other = sorted[index]
+    return pair(`guest ${guest} given guest ${other?.guest}`, `${other?.guest}-t${other?.times[0]}`, `${guest}-t${times[0]}`)
+  })
+  return [...spans, ...siblings]
 }
 
 function filePair(name: string, content: PairContent, before: string, after: string): Pair {

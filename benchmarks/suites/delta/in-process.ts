@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { bytesBase, createDeltaDecoder, createDeltaEncoder, type DeltaLevel } from '@dwcp/hde'
 import type { Contender, Measurement } from '../../harness/suite.js'
 import { cpuStopwatch } from '../encoding/page-transfer.js'
+import { BATCH_DOCUMENTS, encodeInBatches } from './document-batches.js'
 import { measurement } from './metrics.js'
 import type { WorkingFiles } from './working-files.js'
 
@@ -37,4 +38,17 @@ async function encodeAndDecode(level: DeltaLevel, after: Uint8Array, before: Uin
   const decodeSeconds = decodeCpu()
   if (at !== after.length || Buffer.compare(unpacked, after) !== 0) throw new Error('what was decoded is not what was encoded')
   return measurement(packed.length, after.length, encodeSeconds, decodeSeconds)
+}
+
+/** JSON lines in batches of documents, with their former versions; warmed likewise. */
+export function documentsContender(files: WorkingFiles): Contender {
+  let warm = false
+  const run: Contender['run'] = async () => {
+    const [after, before] = await Promise.all([readFile(files.after), files.before === undefined ? undefined : readFile(files.before)])
+    if (!warm) await encodeInBatches(after, before)
+    warm = true
+    const { wireBytes, encodeSeconds, decodeSeconds } = await encodeInBatches(after, before)
+    return measurement(wireBytes, after.length, encodeSeconds, decodeSeconds)
+  }
+  return { name: `in process, documents in batches of ${BATCH_DOCUMENTS}`, ours: true, run }
 }

@@ -79,6 +79,15 @@ test('the speed of encoding is a goal only where at most 7 % of the pages change
   expect(await lines(0.07)).toEqual([others[0], ['encode, GB/s of RAM', '3', true], others[1], others[2]])
 })
 
+test('documents have a goal where they were counted one by one', async () => {
+  const name = 'node documents, JSON lines'
+  const ours = 'in process, documents in batches of 64'
+  const counted = await resultOf('delta', name, { [ours]: { 'each document': 25.5 }, 'dwcp delta fast': { bytes: 9 } })
+  expect(goalsOf(counted, undefined).map(({ measured, mustMet, aimMet }) => [measured, mustMet, aimMet])).toEqual([['25.5 B', true, false]])
+  const others = await resultOf('delta', 'cluster log', { 'in process, fast': { bytes: 8 }, 'dwcp delta fast': { bytes: 9 } })
+  expect(goalsOf(others, undefined)).toEqual([])
+})
+
 test('only ours keep promises, and the block tier only on what it was promised for', async () => {
   const small = { 'first copy': 3.2, 'block tier, first copy': 30 }
   const figures = { 'delta small': small, 'delta balanced': { 'first copy': 3.1 }, 'zstd -3': { 'first copy': 9 } }

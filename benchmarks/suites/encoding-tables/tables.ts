@@ -1,5 +1,6 @@
 import type { SuiteResult } from '../../harness/run-suite.js'
 import { besidePeers } from './beside-peers.js'
+import { CASES, casesOf } from './cases.js'
 import { goalsOf, goalsTable } from './goals.js'
 import { promisedTable } from './promised.js'
 import { machineLines, runsTable } from './runs.js'
@@ -12,15 +13,17 @@ const ENCODING_SUITES = [...TABLED_ELSEWHERE, 'encoding']
 /** The tables of docs/encoding.md, by the name of their place there. */
 export function encodingTables(results: readonly SuiteResult[]): ReadonlyMap<string, string> {
   const [delta, promised, encoding] = ENCODING_SUITES.map((name) => results.find(({ suite }) => suite === name))
-  const guests = (name: string): readonly string[] => ['0 to 5 s', '5 to 30 s', '0 to 30 s'].map((span) => `${name} guest, ${span}`)
+  const beside = (of: (name: string) => boolean): string => besidePeers(delta, casesOf(delta, of))
+  const guests = (of: (name: string) => boolean): string => beside((name) => CASES.guests(name) && of(name))
   return new Map([
     ['goals', goalsTable(goalsOf(delta, encoding))],
     ['promised', promisedTable(promised)],
-    ['releases', besidePeers(delta, ['git', 'postgresql', 'typescript', 'vite'])],
-    ['redis', besidePeers(delta, guests('redis'))],
-    ['sqlite', besidePeers(delta, guests('sqlite'))],
-    ['disks and siblings', besidePeers(delta, ['disk rootA', 'sqlite guest given a redis guest', 'redis guest given a sqlite guest'])],
-    ['logs and documents', besidePeers(delta, ['cluster log', 'node documents, JSON lines', 'node documents, JSON array'])],
+    ['releases', beside(CASES.releases)],
+    ['redis', guests((name) => name.startsWith('redis'))],
+    ['sqlite', guests((name) => name.startsWith('sqlite'))],
+    ['other guests', guests((name) => name.startsWith('guest'))],
+    ['disks and siblings', beside((name) => CASES.disks(name) || CASES.siblings(name))],
+    ['logs and documents', beside(CASES.state)],
     ['incompressible', besidePeers(delta, ['compressed by xz', 'compressed by gzip', 'WebAssembly', 'random'])],
     ['start', startTable(delta)],
     ['runs', runsTable(results.filter(({ suite }) => ENCODING_SUITES.includes(suite)))],

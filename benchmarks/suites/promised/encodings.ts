@@ -1,15 +1,8 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import {
-  bytesBase,
-  createDeltaDecoder,
-  createDeltaEncoder,
-  type DeltaLevel,
-  decodeDocuments,
-  encodeDocuments,
-  type JsonValue,
-} from '@dwcp/hde'
+import { bytesBase, createDeltaDecoder, createDeltaEncoder, type DeltaLevel } from '@dwcp/hde'
 import { runProgram } from '../../harness/program.js'
+import { BATCH_DOCUMENTS, encodeInBatches } from '../delta/document-batches.js'
 import { PAGE_BYTES } from '../encoding/page-sets.js'
 import { allPages, openPageLink } from '../encoding/page-transfer.js'
 
@@ -56,31 +49,11 @@ export function deltaStream(level: DeltaLevel): Encoding {
   }
 }
 
-const BATCH_DOCUMENTS = 64
-
-/** JSON lines as batches of documents with their former versions; what comes back is compared as text. */
+/** JSON lines as batches of documents with their former versions. */
 export const documents: Encoding = {
   name: `documents, batches of ${BATCH_DOCUMENTS}`,
   ours: true,
-  async encode(version, before) {
-    const [newer, older] = [parsed(version), before === undefined ? [] : parsed(before)]
-    let wireBytes = 0
-    const lines: string[] = []
-    for (let from = 0; from < newer.length; from += BATCH_DOCUMENTS) {
-      const batch = newer.slice(from, from + BATCH_DOCUMENTS)
-      const former = batch.map((_, index) => older[from + index])
-      const bytes = await encodeDocuments(batch, former)
-      wireBytes += bytes.length
-      lines.push(...(await decodeDocuments(bytes, former)).map((document) => JSON.stringify(document)))
-    }
-    if (Buffer.compare(Buffer.from(`${lines.join('\n')}\n`), version) !== 0) throw new Error('other documents came back')
-    return { wireBytes }
-  },
-}
-
-function parsed(lines: Uint8Array): readonly JsonValue[] {
-  const text = Buffer.from(lines.buffer, lines.byteOffset, lines.length).toString('utf8').trim()
-  return text.split('\n').map((line): JsonValue => JSON.parse(line))
+  encode: encodeInBatches,
 }
 
 /** The zstd command at level 3, in `folder`. */

@@ -4,6 +4,7 @@ import { ByteReader } from '../byte-reader.js'
 import { corrupt, type HdeErrorCode } from '../errors.js'
 import { bytesBase, type DeltaBase } from './base.js'
 import { baseHashOf } from './base-hash.js'
+import type { BaselineSource } from './baselines.js'
 import { decodeBlock, readBlock } from './block.js'
 import { DEFAULT_DELTA_LIMITS, type DeltaLimits } from './bounds.js'
 import { KINDS, MOST_HEAD_BYTES, readEnd, readHead, type StreamHead } from './format.js'
@@ -16,7 +17,7 @@ import { type DeltaKernels, loadDeltaKernels } from './kernels.js'
  * @public
  */
 export interface DeltaDecodeOptions {
-  /** The content that the encoder was given as its base. @defaultValue none */
+  /** The content that the encoder was given as its base. @defaultValue what the stream names, from `baselines` */
   readonly base?: DeltaBase
   readonly signal?: AbortSignal
   /** After each block; `targetBytes` is what the encoder said, where it did. */
@@ -32,9 +33,20 @@ export interface DeltaDecoder {
   /**
    * The object in parts, each verified. The object is whole only when the generator ends without an error.
    *
-   * @throws `ERR_HDE_BASELINE_MISSING` before any part: the base is another one. `ERR_HDE_CORRUPT`, `ERR_HDE_LIMIT`, `ERR_HDE_VERSION`.
+   * @throws `ERR_HDE_BASELINE_MISSING` before any part: the base is another one, or the store has lost the one that the stream names
+   * (`details.baseline`): have the object encoded by itself. `ERR_HDE_CORRUPT`, `ERR_HDE_LIMIT`, `ERR_HDE_VERSION`.
    */
   decode(frames: Uint8Array | AsyncIterable<Uint8Array>, options?: DeltaDecodeOptions): AsyncGenerator<Uint8Array, void, undefined>
+}
+
+/**
+ * @public
+ */
+export interface DeltaDecoderOptions {
+  /** @defaultValue those of {@link DEFAULT_DELTA_LIMITS} */
+  readonly limits?: Partial<DeltaLimits>
+  /** Where the baselines are found that streams name. @defaultValue none */
+  readonly baselines?: BaselineSource
 }
 
 /**
@@ -42,17 +54,19 @@ export interface DeltaDecoder {
  *
  * @public
  */
-export function createDeltaDecoder(options: { readonly limits?: Partial<DeltaLimits> } = {}): DeltaDecoder {
+export function createDeltaDecoder(options: DeltaDecoderOptions = {}): DeltaDecoder {
   const limits = { ...DEFAULT_DELTA_LIMITS, ...options.limits }
   let loading: Promise<DeltaKernels> | undefined
   return {
-    async *decode(frames, { base = bytesBase(new Uint8Array()), signal, onProgress } = {}) {
+    async *decode(frames, { base: given, signal, onProgress } = {}) {
       loading ??= loadDeltaKernels()
       const kernels = await loading
       const source = new FrameReader(frames, 2 * limits.blockBytes + MOST_HEAD_BYTES)
       try {
         await source.magic()
         const head = await streamHead(source)
+        await using kept = given === undefined && head.baseline !== undefined ? await options.baselines?.base(head.baseline) : undefined
+        const base = given ?? kept ?? bytesBase(new Uint8Array())
         // A base that fits one window is read once.
         const fits = base.lengthBytes === head.baseBytes && base.lengthBytes <= limits.windowBytes
         const held = fits ? bytesBase(await base.read(0, base.lengthBytes)) : base
@@ -94,9 +108,11 @@ async function streamHead(source: FrameReader): Promise<StreamHead> {
 async function checkBase(kernels: DeltaKernels, base: DeltaBase, head: StreamHead, signal: AbortSignal | undefined): Promise<void> {
   const same = base.lengthBytes === head.baseBytes && Buffer.compare(await baseHashOf(kernels.hash, base, signal), head.baseHash) === 0
   if (same) return
-  const wanted = `${head.baseBytes} bytes with XXH3-128 ${Buffer.from(head.baseHash).toString('hex') || 'of nothing'}`
-  throw new DwcpError<HdeErrorCode>('ERR_HDE_BASELINE_MISSING', `the stream builds on ${wanted}, which the given base is not`, {
-    details: { baseBytes: head.baseBytes, givenBytes: base.lengthBytes },
+  const { baseBytes, baseHash, baseline } = head
+  const wanted = `${baseBytes} bytes with XXH3-128 ${Buffer.from(baseHash).toString('hex') || 'of nothing'}`
+  const named = baseline === undefined ? '' : ` (baseline ${baseline})`
+  throw new DwcpError<HdeErrorCode>('ERR_HDE_BASELINE_MISSING', `the stream builds on ${wanted}${named}, which are not here`, {
+    details: { baseBytes, givenBytes: base.lengthBytes, ...(baseline === undefined ? {} : { baseline }) },
   })
 }
 

@@ -1,5 +1,7 @@
+import type { Digest } from '@dwcp/interface'
 import { bytesBase, type DeltaBase } from './base.js'
 import { baseHashOf } from './base-hash.js'
+import type { BaselineSource } from './baselines.js'
 import { type BlockPlace, encodeBlock } from './block.js'
 import { blocksOf } from './blocks.js'
 import { BLOCK_BYTES, WINDOW_BYTES } from './bounds.js'
@@ -21,6 +23,8 @@ export interface DeltaStats {
   readonly literalBytes: number
   /** Bytes that describe where copies differ, before compression. */
   readonly patchBytes: number
+  /** Objects encoded by themselves because their baseline was not held any more. */
+  readonly missedBaselines: number
 }
 
 /**
@@ -31,6 +35,11 @@ export interface DeltaStats {
 export interface DeltaEncodeOptions {
   /** Content that the decoder holds too. @defaultValue none */
   readonly base?: DeltaBase
+  /**
+   * In place of `base`: an object that both sides keep in their stores, which the decoder finds by this digest. Where this side has
+   * lost it, the object is encoded by itself.
+   */
+  readonly baseline?: Digest
   /** Of an object that is an iterable, where it is known; the decoder can show progress by it. */
   readonly lengthBytes?: number
   readonly signal?: AbortSignal
@@ -57,6 +66,16 @@ export interface DeltaEncoder {
 }
 
 /**
+ * @public
+ */
+export interface DeltaEncoderOptions {
+  /** @defaultValue 'balanced' */
+  readonly level?: DeltaLevel
+  /** Where `DeltaEncodeOptions.baseline` is found. @defaultValue none */
+  readonly baselines?: BaselineSource
+}
+
+/**
  * Describes bytes and files of any size by a base that the decoder holds: copies from anywhere in a window of it, patches where
  * copies are almost right, and what remains compressed with the former version of what was edited as its reference.
  *
@@ -69,15 +88,19 @@ export interface DeltaEncoder {
  * ```
  * @public
  */
-export function createDeltaEncoder(options: { readonly level?: DeltaLevel } = {}): DeltaEncoder {
-  const { level = 'balanced' } = options
+export function createDeltaEncoder(options: DeltaEncoderOptions = {}): DeltaEncoder {
+  const { level = 'balanced', baselines } = options
   if (!Object.hasOwn(LEVELS, level)) throw new RangeError(`level ${level}: it must be one of ${Object.keys(LEVELS).join(', ')}`)
   const effort = LEVELS[level]
-  let [rawBytes, wireBytes, literalBytes, patchBytes] = [0, 0, 0, 0]
+  let [rawBytes, wireBytes, literalBytes, patchBytes, missedBaselines] = [0, 0, 0, 0, 0]
   let loading: Promise<DeltaKernels> | undefined
-  const stats = (): DeltaStats => ({ rawBytes, wireBytes, literalBytes, patchBytes })
+  const stats = (): DeltaStats => ({ rawBytes, wireBytes, literalBytes, patchBytes, missedBaselines })
   return {
-    async *encode(object, { base = bytesBase(new Uint8Array()), lengthBytes, signal, onProgress } = {}) {
+    async *encode(object, { base: given, baseline, lengthBytes, signal, onProgress } = {}) {
+      if (given !== undefined && baseline !== undefined) throw new TypeError('an object has a base or a baseline, not both')
+      await using kept = baseline === undefined ? undefined : await baselines?.base(baseline)
+      if (baseline !== undefined && kept === undefined) missedBaselines += 1
+      const base = given ?? kept ?? bytesBase(new Uint8Array())
       loading ??= loadDeltaKernels()
       const kernels = await loading
       const source = object instanceof Uint8Array ? bytesBase(object) : object
@@ -85,7 +108,7 @@ export function createDeltaEncoder(options: { readonly level?: DeltaLevel } = {}
       // A base that fits one window is read once.
       let window = base.lengthBytes <= WINDOW_BYTES ? { offset: 0, bytes: await base.read(0, base.lengthBytes) } : undefined
       const baseHash = await baseHashOf(kernels.hash, window === undefined ? base : bytesBase(window.bytes), signal)
-      const head = Buffer.concat([MAGIC, writeHead({ baseBytes: base.lengthBytes, baseHash, targetBytes })])
+      const head = Buffer.concat([MAGIC, writeHead({ baseBytes: base.lengthBytes, baseHash, baseline: kept && baseline, targetBytes })])
       wireBytes += head.length
       yield head
       const checks = kernels.hash.stream()

@@ -1,4 +1,4 @@
-import { DwcpError } from '@dwcp/interface'
+import { type Digest, DwcpError } from '@dwcp/interface'
 import type { ByteReader } from '../byte-reader.js'
 import { ByteWriter } from '../byte-writer.js'
 import { corrupt, type HdeErrorCode } from '../errors.js'
@@ -15,15 +15,18 @@ export interface StreamHead {
   readonly baseBytes: number
   /** XXH3-128 of the whole base; nothing where there is none. */
   readonly baseHash: Uint8Array
+  /** What a decoder finds the base by, where it keeps it in a store. */
+  readonly baseline: Digest | undefined
   readonly targetBytes: number | undefined
 }
 
-export function writeHead({ baseBytes, baseHash, targetBytes }: StreamHead): Uint8Array {
+export function writeHead({ baseBytes, baseHash, baseline, targetBytes }: StreamHead): Uint8Array {
   const writer = new ByteWriter()
   writer.byte(KINDS.head)
   writer.byte(VERSION)
   writer.varint(targetBytes === undefined ? 0 : targetBytes + 1)
   writer.varint(baseBytes)
+  writer.text(baseline ?? '')
   return framed(writer.view(), [baseHash])
 }
 
@@ -36,9 +39,10 @@ export function readHead(reader: ByteReader): StreamHead {
   }
   const target = reader.varint()
   const baseBytes = reader.varint()
+  const baseline = reader.digest()
   const baseHash = reader.take(baseBytes === 0 ? 0 : HASH_BYTES)
   reader.end()
-  return { baseBytes, baseHash, targetBytes: target === 0 ? undefined : target - 1 }
+  return { baseBytes, baseHash, baseline, targetBytes: target === 0 ? undefined : target - 1 }
 }
 
 export function writeEnd(targetBytes: number, hash: Uint8Array): Uint8Array {

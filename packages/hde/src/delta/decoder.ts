@@ -40,6 +40,8 @@ export interface DeltaDecoder {
 }
 
 /**
+ * What a decoder allocates at most, and where it finds baselines.
+ *
  * @public
  */
 export interface DeltaDecoderOptions {

@@ -66,6 +66,8 @@ export interface DeltaEncoder {
 }
 
 /**
+ * How hard to look, and where baselines are.
+ *
  * @public
  */
 export interface DeltaEncoderOptions {

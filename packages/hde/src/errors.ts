@@ -2,6 +2,7 @@ import { DwcpError } from '@dwcp/interface'
 
 /**
  * - `ERR_HDE_BASELINE_MISSING`: the frames build on a baseline that is not here, or that does not fit the regions.
+ * - `ERR_HDE_DICTIONARY_MISSING`: the frame was made with a dictionary that is not here; `details.digest` begins its digest.
  * - `ERR_HDE_CORRUPT`: a frame is not what an encoder made, or not the next one.
  * - `ERR_HDE_LIMIT`: a frame, a chunk or a region passes a declared limit.
  * - `ERR_HDE_VERSION`: a frame of a format version that is not spoken here.
@@ -9,7 +10,13 @@ import { DwcpError } from '@dwcp/interface'
  *
  * @public
  */
-export type HdeErrorCode = 'ERR_HDE_BASELINE_MISSING' | 'ERR_HDE_CORRUPT' | 'ERR_HDE_LIMIT' | 'ERR_HDE_VERSION' | 'ERR_HDE_STATE'
+export type HdeErrorCode =
+  | 'ERR_HDE_BASELINE_MISSING'
+  | 'ERR_HDE_DICTIONARY_MISSING'
+  | 'ERR_HDE_CORRUPT'
+  | 'ERR_HDE_LIMIT'
+  | 'ERR_HDE_VERSION'
+  | 'ERR_HDE_STATE'
 
 export function corrupt(message: string, details: Readonly<Record<string, unknown>> = {}, cause?: unknown): DwcpError<HdeErrorCode> {
   const text = `${message}; the stream cannot be continued: start it again, without a baseline if it was built on one`

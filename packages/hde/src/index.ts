@@ -12,6 +12,9 @@ export {
 } from './delta/encoder.js'
 export { type DeltaSummary, inspectDelta } from './delta/inspect.js'
 export type { DeltaLevel } from './delta/levels.js'
+export { decodeObject, encodeObject, type ObjectDecodeOptions, type ObjectEncodeOptions } from './dictionaries/objects.js'
+export { createDictionaryStore, type DictionaryStore, type DictionaryStoreOptions } from './dictionaries/store.js'
+export type { SampleForm } from './dictionaries/training.js'
 export {
   type DocumentDecodeOptions,
   type DocumentEncodeOptions,

@@ -3,61 +3,72 @@ import { ByteReader } from '../byte-reader.js'
 import { ByteWriter } from '../byte-writer.js'
 import type { DeltaKernels } from '../delta/kernels.js'
 import { packStream } from '../delta/packing.js'
+import { NAME_BYTES } from '../dictionaries/name.js'
 import { corrupt, type HdeErrorCode, pastLimit } from '../errors.js'
 import { checkMethod, OLD_USES, oldUseOf, type Packed, unpack } from '../packing.js'
 import type { Form } from './forms.js'
+import { codeNodes, noBudget } from './learn.js'
 import type { DocumentLimits } from './limits.js'
 import { Model } from './model.js'
-import { type Payload, PayloadReader, PayloadWriter } from './payload.js'
-import { Rows } from './place.js'
-import { type Coder, RangeReader, RangeWriter } from './range-coder.js'
-import { Budget, type Session } from './session.js'
+import { PayloadReader, PayloadWriter } from './payload.js'
+import { RangeReader, RangeWriter } from './range-coder.js'
+import { Budget } from './session.js'
 import { gaps, type Node } from './tree.js'
 
 const VERSION = 2
 const FORM_MASK = 3
-const FLAGS = { formers: 4, group: 8 } as const
+const FLAGS = { formers: 4, group: 8, dictionary: 16 } as const
 const CHECK_BYTES = 8
 const FORMERS_CHECK_BYTES = 4
 const ZSTD_LEVEL = 19
 const NOTHING = new Uint8Array()
 /** Below, what a reference saves is less than finding it costs. */
-const REFERENCED_BYTES = 64
+const REFERENCED_BYTES = 256
 
 /** Documents with what both sides know of them. */
 export interface Batch<Document> {
   readonly form: Form<Document>
   readonly formers: readonly (Document | undefined)[]
   readonly groupBy?: string | undefined
+  readonly taught?: Taught | undefined
+}
+
+/** What a dictionary gives to start with. */
+export interface Taught {
+  /** In frames. */
+  readonly name: Uint8Array
+  readonly model: Model
+  readonly reference: Uint8Array
 }
 
 export async function encodeBatch<Document>(
   kernels: DeltaKernels,
-  { form, formers, groupBy }: Batch<Document>,
+  { form, formers, groupBy, taught }: Batch<Document>,
   documents: readonly Document[],
   signal: AbortSignal | undefined,
 ): Promise<Uint8Array> {
   signal?.throwIfAborted()
   const payload = new PayloadWriter()
   const coder = new RangeWriter()
-  const budget = new Budget(Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY)
   codeNodes(
-    new Model(),
-    coder,
-    payload,
-    budget,
-    groupBy,
+    new Model(taught?.model),
+    { coder, payload, budget: noBudget(), groupBy },
     nodesOf(form, formers),
     documents.map((document) => form.nodeOf(document)),
   )
   const columns = coder.finish()
   const { bytes, partBytes } = payload.finish()
   const known = formers.some((former) => former !== undefined) ? form.canonical(formers) : undefined
-  const packed = bytes.length > 0 ? await packPayload(kernels, bytes, known ?? NOTHING) : undefined
+  const packed = bytes.length > 0 ? await packPayload(kernels, bytes, referenceOf(known, taught)) : undefined
   signal?.throwIfAborted()
   const head = new ByteWriter()
   head.byte(VERSION)
-  head.byte(form.code | (known === undefined ? 0 : FLAGS.formers) | (groupBy === undefined ? 0 : FLAGS.group))
+  head.byte(
+    form.code |
+      (known === undefined ? 0 : FLAGS.formers) |
+      (groupBy === undefined ? 0 : FLAGS.group) |
+      (taught === undefined ? 0 : FLAGS.dictionary),
+  )
   head.varint(documents.length)
   head.varint(columns.length)
   head.varint(bytes.length)
@@ -68,6 +79,7 @@ export async function encodeBatch<Document>(
     parts[0] = head.view()
   }
   if (known !== undefined) parts.push(kernels.hash.xxh3_128(known).subarray(0, FORMERS_CHECK_BYTES))
+  if (taught !== undefined) parts.push(taught.name)
   if (groupBy !== undefined) {
     const name = Buffer.from(groupBy)
     parts.push(Uint8Array.of(name.length), name)
@@ -88,6 +100,7 @@ export async function decodeBatch<Document>(
   { form, formers }: Batch<Document>,
   frame: Uint8Array,
   limits: DocumentLimits,
+  dictionary: (name: Uint8Array) => Promise<Taught>,
   signal: AbortSignal | undefined,
 ): Promise<Document[]> {
   signal?.throwIfAborted()
@@ -106,8 +119,9 @@ export async function decodeBatch<Document>(
     throw pastLimit('the payload of documents', payloadBytes, limits.documentBytes, 'raise documentBytes')
   const partBytes = payloadBytes > 0 ? reader.varint() : 0
   const method = payloadBytes > 0 ? reader.byte() : 0
-  checkMethod(method, (flags & FLAGS.formers) !== 0)
-  const known = (flags & FLAGS.formers) === 0 ? NOTHING : checkedFormers(kernels, form, formers, count, reader.take(FORMERS_CHECK_BYTES))
+  checkMethod(method, (flags & (FLAGS.formers | FLAGS.dictionary)) !== 0)
+  const known = (flags & FLAGS.formers) === 0 ? undefined : checkedFormers(kernels, form, formers, count, reader.take(FORMERS_CHECK_BYTES))
+  const taught = (flags & FLAGS.dictionary) === 0 ? undefined : await dictionary(reader.take(NAME_BYTES))
   const groupBy = (flags & FLAGS.group) === 0 ? undefined : Buffer.from(reader.take(reader.byte())).toString()
   const columns = new RangeReader(reader.take(columnBytes))
   const rest = reader.rest()
@@ -118,14 +132,14 @@ export async function decodeBatch<Document>(
       : await unpack(
           kernels,
           { method, bytes: rest.subarray(0, -CHECK_BYTES) },
-          oldUseOf(method) === OLD_USES.prefix ? known : NOTHING,
+          oldUseOf(method) === OLD_USES.prefix ? referenceOf(known, taught) : NOTHING,
           payloadBytes,
         )
   signal?.throwIfAborted()
   const payload = new PayloadReader(bytes, partBytes)
   const budget = new Budget(limits.nodes, limits.documentBytes)
   const older = (flags & FLAGS.formers) === 0 ? [] : nodesOf(form, formers)
-  const nodes = codeNodes(new Model(), columns, payload, budget, groupBy, older, gaps(count))
+  const nodes = codeNodes(new Model(taught?.model), { coder: columns, payload, budget, groupBy }, older, gaps(count))
   if (!payload.atEnd) throw corrupt('more than the documents need')
   const documents = nodes.map((node) => form.documentOf(node))
   if (Buffer.compare(kernels.hash.xxh3_128(form.canonical(documents)).subarray(0, CHECK_BYTES), rest.subarray(-CHECK_BYTES)) !== 0) {
@@ -134,25 +148,13 @@ export async function decodeBatch<Document>(
   return documents
 }
 
-function nodesOf<Document>(form: Form<Document>, formers: readonly (Document | undefined)[]): (Node | undefined)[] {
-  return formers.map((former) => (former === undefined ? undefined : form.nodeOf(former)))
+function referenceOf(formers: Uint8Array | undefined, taught: Taught | undefined): Uint8Array {
+  if (taught === undefined) return formers ?? NOTHING
+  return formers === undefined ? taught.reference : Buffer.concat([taught.reference, formers])
 }
 
-/** In one direction or the other. */
-function codeNodes(
-  model: Model,
-  coder: Coder,
-  payload: Payload,
-  budget: Budget,
-  groupBy: string | undefined,
-  formers: readonly (Node | undefined)[],
-  nodes: Node[],
-): Node[] {
-  const session: Session = { coder, payload, budget, groupBy, shared: model.shared, once: model.once, texts: model.texts }
-  const rows = new Rows()
-  for (const [index, node] of nodes.entries()) rows.add(node, formers[index], 0, nodes, index)
-  model.root.code(session, rows, 0)
-  return nodes
+function nodesOf<Document>(form: Form<Document>, formers: readonly (Document | undefined)[]): (Node | undefined)[] {
+  return formers.map((former) => (former === undefined ? undefined : form.nodeOf(former)))
 }
 
 function checkedFormers<Document>(

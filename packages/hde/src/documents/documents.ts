@@ -1,8 +1,12 @@
-import { type DeltaKernels, loadDeltaKernels } from '../delta/kernels.js'
-import { decodeBatch, encodeBatch } from './batch.js'
-import { JSON_TEXTS, JSON_VALUES, MSGPACK } from './forms.js'
+import { deltaKernelsOnce } from '../delta/kernels.js'
+import { missingDictionary } from '../dictionaries/missing.js'
+import { digestNamed } from '../dictionaries/name.js'
+import type { DictionaryStore } from '../dictionaries/store.js'
+import { decodeBatch, encodeBatch, type Taught } from './batch.js'
+import { type Form, JSON_TEXTS, JSON_VALUES, MSGPACK } from './forms.js'
 import type { JsonValue } from './json.js'
 import { DEFAULT_DOCUMENT_LIMITS, type DocumentLimits } from './limits.js'
+import { taughtBy } from './taught.js'
 
 export type { JsonValue } from './json.js'
 
@@ -12,6 +16,10 @@ export type { JsonValue } from './json.js'
  * @public
  */
 export interface DocumentEncodeOptions {
+  /** Documents of a kind begin with what its dictionary knows, and become samples of it. @defaultValue none */
+  readonly dictionaries?: DictionaryStore
+  /** What the documents are like. @defaultValue `''` */
+  readonly kind?: string
   /** Ends the work between two steps. */
   readonly signal?: AbortSignal
 }
@@ -24,6 +32,8 @@ export interface DocumentEncodeOptions {
 export interface DocumentDecodeOptions {
   /** @defaultValue those of {@link DEFAULT_DOCUMENT_LIMITS} */
   readonly limits?: Partial<DocumentLimits>
+  /** Where the frame's dictionary is looked for. @defaultValue none */
+  readonly dictionaries?: DictionaryStore
   readonly signal?: AbortSignal
 }
 
@@ -50,8 +60,7 @@ export async function encodeDocuments(
   previous: readonly (JsonValue | undefined)[],
   options: DocumentEncodeOptions = {},
 ): Promise<Uint8Array> {
-  requireEqual(documents.length, previous.length)
-  return encodeBatch(await kernelsOnce(), { form: JSON_VALUES, formers: previous }, documents, options.signal)
+  return encode(JSON_VALUES, documents, previous, options, (document) => Buffer.from(JSON.stringify(document)))
 }
 
 /**
@@ -65,8 +74,7 @@ export async function decodeDocuments(
   previous: readonly (JsonValue | undefined)[],
   options: DocumentDecodeOptions = {},
 ): Promise<JsonValue[]> {
-  const limits = { ...DEFAULT_DOCUMENT_LIMITS, ...options.limits }
-  return decodeBatch(await kernelsOnce(), { form: JSON_VALUES, formers: previous }, bytes, limits, options.signal)
+  return decode(JSON_VALUES, bytes, previous, options)
 }
 
 /**
@@ -82,8 +90,7 @@ export async function encodeDocumentBytes(
   previous: readonly (Uint8Array | undefined)[],
   options: DocumentEncodeOptions & { readonly form: 'json' | 'msgpack' },
 ): Promise<Uint8Array> {
-  requireEqual(documents.length, previous.length)
-  return encodeBatch(await kernelsOnce(), { form: FORMS[options.form], formers: previous }, documents, options.signal)
+  return encode(FORMS[options.form], documents, previous, options, (document) => document.slice())
 }
 
 /**
@@ -97,18 +104,40 @@ export async function decodeDocumentBytes(
   previous: readonly (Uint8Array | undefined)[],
   options: DocumentDecodeOptions & { readonly form: 'json' | 'msgpack' },
 ): Promise<Uint8Array[]> {
-  const limits = { ...DEFAULT_DOCUMENT_LIMITS, ...options.limits }
-  return decodeBatch(await kernelsOnce(), { form: FORMS[options.form], formers: previous }, bytes, limits, options.signal)
+  return decode(FORMS[options.form], bytes, previous, options)
 }
 
 const FORMS = { json: JSON_TEXTS, msgpack: MSGPACK } as const
 
-function requireEqual(documents: number, previous: number): void {
-  if (documents !== previous) throw new RangeError(`${documents} documents, and former versions of ${previous}`)
+async function encode<Document>(
+  form: Form<Document>,
+  documents: readonly Document[],
+  formers: readonly (Document | undefined)[],
+  { dictionaries, kind = '', signal }: DocumentEncodeOptions,
+  sampleOf: (document: Document) => Uint8Array,
+): Promise<Uint8Array> {
+  if (documents.length !== formers.length) throw new RangeError(`${documents.length} documents, and former versions of ${formers.length}`)
+  const kernels = await deltaKernelsOnce()
+  for (const document of documents) dictionaries?.sample(kind, form === MSGPACK ? 'msgpack' : 'json', () => sampleOf(document))
+  // Former versions say more than a dictionary does.
+  const digest = formers.includes(undefined) ? dictionaries?.current(kind) : undefined
+  const dictionary = digest === undefined ? undefined : dictionaries?.get(digest)
+  const taught = dictionary === undefined ? undefined : await taughtBy(kernels, dictionary)
+  return encodeBatch(kernels, { form, formers, taught }, documents, signal)
 }
 
-let loading: Promise<DeltaKernels> | undefined
-function kernelsOnce(): Promise<DeltaKernels> {
-  loading ??= loadDeltaKernels()
-  return loading
+async function decode<Document>(
+  form: Form<Document>,
+  bytes: Uint8Array,
+  formers: readonly (Document | undefined)[],
+  { limits, dictionaries, signal }: DocumentDecodeOptions,
+): Promise<Document[]> {
+  const kernels = await deltaKernelsOnce()
+  const taught = async (name: Uint8Array): Promise<Taught> => {
+    const digest = digestNamed(name)
+    const dictionary = dictionaries?.get(digest)
+    if (dictionary === undefined) throw missingDictionary(digest)
+    return taughtBy(kernels, dictionary)
+  }
+  return decodeBatch(kernels, { form, formers }, bytes, { ...DEFAULT_DOCUMENT_LIMITS, ...limits }, taught, signal)
 }

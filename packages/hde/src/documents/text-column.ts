@@ -4,14 +4,14 @@ import { Interned } from './interned.js'
 import { NumberColumn } from './number-column.js'
 import type { Odds } from './range-coder.js'
 import { type Session, SHARED } from './session.js'
-import { isPadded, parseTemplate, putTogether, type Template, takeApart } from './templates.js'
+import { isPadded, parseTemplate, putTogether, type Taken, type Template, takeApart } from './templates.js'
 
 /** How a text goes that no column has said: as it is, as hexadecimal digits, or without its numbers where that is shorter. */
 type Content = 'plain' | 'hex' | 'any'
 
 const FLAG = { repeat: 0, elsewhere: 1, plain: 2 } as const
 /** Of a character of text after zstd, and of a digit in a column of its own: what decides between them. */
-const BITS_PER_CHARACTER = 4
+const BITS_PER_CHARACTER = 5
 const BITS_PER_DIGIT = 3.4
 const BITS_PER_HEX = 4
 
@@ -94,7 +94,7 @@ export class TextColumn {
     if (this.#content === 'hex') return all.map((text) => codeHex(session, text, this.#hexDigits))
     const padded = session.coder.writing && texts.some(isPadded)
     const taken = this.#content === 'plain' || !session.coder.writing ? [] : texts.map((text) => takeApart(text, padded))
-    const wantsPlain = this.#content === 'plain' || !isShorter(texts, taken)
+    const wantsPlain = this.#content === 'plain' || !this.#isShorter(session, texts, taken)
     const isPlain = this.#content === 'plain' || session.coder.bit(this.#flags, FLAG.plain, wantsPlain ? 1 : 0) === 1
     if (isPlain) return all.map((text) => session.payload.text(text))
 
@@ -129,6 +129,22 @@ export class TextColumn {
     return all
   }
 
+  #isShorter({ texts: said }: Session, texts: readonly string[], taken: readonly Taken[]): boolean {
+    let plain = 0
+    let apart = 0
+    for (const text of texts) plain += text.length * BITS_PER_CHARACTER
+    for (const template of new Set(taken.map((one) => one.template))) {
+      const isKnown = said.indexOf(template) !== undefined
+      apart += isKnown ? BITS_PER_CHARACTER : template.length * BITS_PER_CHARACTER
+    }
+    for (const { tokens } of taken) {
+      for (const token of tokens) {
+        apart += typeof token === 'number' ? String(token).length * BITS_PER_DIGIT : token.length * BITS_PER_HEX
+      }
+    }
+    return apart < plain
+  }
+
   #columnsOf(name: string, { slots }: Template): readonly (NumberColumn | TextColumn)[] {
     const taught = this.#parent === undefined ? undefined : this.#parent.#slots.get(name)
     const columns =
@@ -142,19 +158,6 @@ export class TextColumn {
 
 function isUniformIn(texts: readonly string[]): boolean {
   return texts.every((text) => text === texts[0])
-}
-
-function isShorter(texts: readonly string[], taken: readonly { template: string; tokens: readonly (number | string)[] }[]): boolean {
-  let plain = 0
-  let apart = 0
-  for (const text of texts) plain += text.length * BITS_PER_CHARACTER
-  for (const template of new Set(taken.map((one) => one.template))) apart += template.length * BITS_PER_CHARACTER
-  for (const { tokens } of taken) {
-    for (const token of tokens) {
-      apart += typeof token === 'number' ? String(token).length * BITS_PER_DIGIT : token.length * BITS_PER_HEX
-    }
-  }
-  return apart < plain
 }
 
 const HEX_DIGITS_A_CHUNK = 12

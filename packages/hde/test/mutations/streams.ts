@@ -99,7 +99,8 @@ export async function documentBatches(makes: Modules, reads: Modules): Promise<T
       const bytes = await makes.hde.encodeDocuments(batch, former)
       return {
         parts: () => documentParts(bytes),
-        decode: async (mutant) => Buffer.from(JSON.stringify(await reads.hde.decodeDocuments(mutant, former, { textBytes: 65_536 }))),
+        decode: async (mutant) =>
+          Buffer.from(JSON.stringify(await reads.hde.decodeDocuments(mutant, former, { limits: { documentBytes: 65_536 } }))),
       }
     }),
   )

@@ -100,11 +100,18 @@ export async function documentBatches(makes: Modules, reads: Modules): Promise<T
       return {
         parts: () => documentParts(bytes),
         decode: async (mutant) =>
-          Buffer.from(JSON.stringify(await reads.hde.decodeDocuments(mutant, former, { limits: { documentBytes: 65_536 } }))),
+          Buffer.from(
+            JSON.stringify(await reads.hde.decodeDocuments(mutant, former, { limits: { nodes: 16_384, documentBytes: 65_536 } })),
+          ),
       }
     }),
   )
-  return { name: 'documents', seeds, refusals: /^ERR_HDE_(CORRUPT|LIMIT|VERSION|BASELINE_MISSING)$/, limitBytes: 4 << 20 }
+  return {
+    name: 'documents',
+    seeds,
+    refusals: /^ERR_HDE_(CORRUPT|LIMIT|VERSION|BASELINE_MISSING|DICTIONARY_MISSING)$/,
+    limitBytes: 4 << 20,
+  }
 }
 
 function node(index: number, at: number): { readonly [key: string]: string | number | readonly { readonly id: string }[] } {
@@ -129,11 +136,15 @@ function documentParts(bytes: Uint8Array): Part[] {
       if (byte < 128) return value
     }
   }
-  const [count, columnBytes, textBytes] = [number(), number(), number()]
-  const method = view[at++] ?? 0
+  const flags = view[at++] ?? 0
+  const [count, columnBytes, payloadBytes] = [number(), number(), number()]
+  const [partBytes, method] = payloadBytes > 0 ? [number(), view[at++] ?? 0] : [0, 0]
+  const formers = bytesPart(view.subarray(at, at + ((flags & 4) === 0 ? 0 : 4)))
+  at += (flags & 4) === 0 ? 0 : 4
   const columns = bytesPart(view.subarray(at, at + columnBytes))
-  const text = bytesPart(view.subarray(at + columnBytes, -16))
-  const length = method === 0 ? measureOf(text) : numberPart(textBytes)
-  const head = [bytesPart(view.subarray(0, 1)), numberPart(count), measureOf(columns), length, bytesPart([method])]
-  return [...head, columns, text, bytesPart(view.subarray(-16))]
+  const payload = bytesPart(view.subarray(at + columnBytes, -8))
+  const length = method === 0 ? measureOf(payload) : numberPart(payloadBytes)
+  const head = [bytesPart(view.subarray(0, 2)), numberPart(count), measureOf(columns), length]
+  const rest = payloadBytes > 0 ? [numberPart(partBytes), bytesPart([method])] : []
+  return [...head, ...rest, formers, columns, payload, bytesPart(view.subarray(-8))]
 }

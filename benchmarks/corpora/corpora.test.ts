@@ -10,6 +10,7 @@ vi.stubEnv('DWCP_VM_DUMPS', join(folder, 'nowhere'))
 const { CorpusAbsent, corpusFile, withScratch } = await import('./corpora-folder.ts')
 const { clusterLog } = await import('./cluster-log.ts')
 const { foundPairs } = await import('./found-pairs.ts')
+const { foundHistories } = await import('../suites/promised/histories.ts')
 const { guestPair } = await import('./guest-memory.ts')
 const { nodeDocuments } = await import('./node-documents.ts')
 const { randomData } = await import('./incompressible.ts')
@@ -87,4 +88,10 @@ test('pairs that somebody put beside those that are built are found, each once, 
   ])
   const { before = '', after } = (await found[0]?.build()) ?? { after: '' }
   expect(await Promise.all([before, after].map((path) => readFile(path, 'utf8')))).toEqual(['release/x.a.tar', 'release/x.b.tar'])
+  const histories = (await foundHistories()).map(({ name, kind }) => [name, kind])
+  expect(histories).toEqual([
+    ['release x.tar', 'release'],
+    ['guest g, 0, 5, 30 s', 'VM'],
+    ['guest h, 0, 10 s', 'VM'],
+  ])
 })

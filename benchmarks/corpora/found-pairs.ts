@@ -18,7 +18,7 @@ const DUMP = /^(?<guest>.+)-t(?<instant>\d+)\.mem$/
  * first, and the first of a guest the first of another.
  */
 export async function foundPairs(): Promise<readonly Pair[]> {
-  const built = new Set(PAIRS.flatMap(({ files }) => files))
+  const built = builtFiles()
   const found: Pair[] = []
   for (const [folder, content] of Object.entries(FOLDERS)) {
     const names = new Set(await namesIn(folder))
@@ -29,28 +29,50 @@ export async function foundPairs(): Promise<readonly Pair[]> {
       if (names.has(later)) found.push(filePair(`${folder} ${stem.slice(0, -2)}${ext}`, content, `${folder}/${name}`, `${folder}/${later}`))
     }
   }
-  return [...found, ...(await guests(built))]
+  return [...found, ...(await guestPairs())]
 }
 
-async function guests(built: ReadonlySet<string>): Promise<readonly Pair[]> {
+/** A guest whose dumps somebody put there, by the instants of which there are any, the earliest first. */
+export interface FoundGuest {
+  readonly guest: string
+  readonly instants: readonly string[]
+}
+
+export async function foundGuests(): Promise<readonly FoundGuest[]> {
+  const built = builtFiles()
   const instants = new Map<string, string[]>()
   for (const name of (await namesIn('vm')).filter((one) => !built.has(`vm/${one}`))) {
     const { guest, instant } = DUMP.exec(name)?.groups ?? {}
     if (guest !== undefined && instant !== undefined) instants.set(guest, [...(instants.get(guest) ?? []), instant])
   }
-  const pair = (name: string, from: string, to: string): Pair => filePair(name, 'memory', `vm/${from}.mem`, `vm/${to}.mem`)
-  const sorted = [...instants].map(([guest, all]) => ({ guest, times: all.sort((a, b) => Number(a) - Number(b)) }))
-  const spans = sorted.flatMap(({ guest, times }) => {
-    const [first, last] = [times.at(0), times.at(-1)]
-    const steps = times.slice(1).map((to, index) => [times[index] ?? to, to] as const)
-    if (times.length > 2 && first !== undefined && last !== undefined) steps.push([first, last])
-    return steps.map(([from, to]) => pair(`guest ${guest}, ${Number(from)} to ${Number(to)} s`, `${guest}-t${from}`, `${guest}-t${to}`))
+  return [...instants].map(([guest, all]) => ({ guest, instants: all.sort((a, b) => Number(a) - Number(b)) }))
+}
+
+export function dumpFile({ guest }: Pick<FoundGuest, 'guest'>, instant: string): string {
+  return `vm/${guest}-t${instant}.mem`
+}
+
+async function guestPairs(): Promise<readonly Pair[]> {
+  const guests = await foundGuests()
+  const spans = guests.flatMap(({ guest, instants }) => {
+    const [first, last] = [instants.at(0), instants.at(-1)]
+    const steps = instants.slice(1).map((to, index) => [instants[index] ?? to, to] as const)
+    if (instants.length > 2 && first !== undefined && last !== undefined) steps.push([first, last])
+    return steps.map(([from, to]) => {
+      const name = `guest ${guest}, ${Number(from)} to ${Number(to)} s`
+      return filePair(name, 'memory', dumpFile({ guest }, from), dumpFile({ guest }, to))
+    })
   })
-  const siblings = sorted.slice(1).map(({ guest, times }, index) => {
-    const other = sorted[index]
-    return pair(`guest ${guest} given guest ${other?.guest}`, `${other?.guest}-t${other?.times[0]}`, `${guest}-t${times[0]}`)
+  const siblings = guests.slice(1).flatMap((later, index) => {
+    const [other, from, to] = [guests[index], guests[index]?.instants[0], later.instants[0]]
+    if (other === undefined || from === undefined || to === undefined) return []
+    return [filePair(`guest ${later.guest} given guest ${other.guest}`, 'memory', dumpFile(other, from), dumpFile(later, to))]
   })
   return [...spans, ...siblings]
+}
+
+function builtFiles(): ReadonlySet<string> {
+  return new Set(PAIRS.flatMap(({ files }) => files))
 }
 
 function filePair(name: string, content: PairContent, before: string, after: string): Pair {

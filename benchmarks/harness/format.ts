@@ -1,6 +1,6 @@
 import { cells } from './cells.js'
 import type { Machine } from './machine.js'
-import type { SuiteResult } from './run-suite.js'
+import type { CaseRun, SuiteResult } from './run-suite.js'
 
 /** A table for the terminal: a line for each figure of ours, a column for each peer. */
 export function terminalTable(result: SuiteResult): string {
@@ -18,11 +18,15 @@ export function terminalTable(result: SuiteResult): string {
 export function markdownTable(result: SuiteResult): string {
   const row = (line: readonly string[]): string => `| ${line.join(' | ')} |`
   const [headings = [], ...lines] = cells(result.rows, Object.keys(result.data))
-  const data = Object.entries(result.data).map(([name, note]) => `- data of *${name}*: ${describeData(note)}`)
+  const names = Object.keys(result.data)
+  const atOnce = result.cases === undefined || names.every((name) => result.cases?.[name]?.command === result.command)
+  const data = Object.entries(result.data).map(
+    ([name, note]) => `- data of *${name}*: ${describeData(note)}${atOnce ? '' : `; ${measuredBy(result.cases?.[name])}`}`,
+  )
   return [
     result.purpose,
     '',
-    `Measured ${result.date.slice(0, 10)} by \`${result.command}\`. ${machineSentence(result.machine)}`,
+    `${atOnce ? 'Measured' : 'Last measured'} ${result.date.slice(0, 10)} by \`${result.command}\`. ${machineSentence(result.machine)}`,
     '',
     row(headings),
     row(headings.map(() => '---')),
@@ -45,6 +49,12 @@ export function machineSentence(machine: Machine): string {
       ...tools,
     ].join('; ') + '.'
   )
+}
+
+function measuredBy(run: CaseRun | undefined): string {
+  if (run === undefined) return 'measured earlier, before runs were kept one by one'
+  const commit = run.commit === undefined ? '' : ` at ${run.commit}`
+  return `measured ${run.date.slice(0, 16).replace('T', ' ')} UTC by \`${run.command}\`${commit}, load before ${run.loadAverage.toFixed(2)}`
 }
 
 function describeData({ kind, bytes, entropyBitsPerByte, seed, changedRatio }: SuiteResult['data'][string]): string {

@@ -238,6 +238,14 @@ test('a case measured again takes the place of what was kept of it, and the othe
   expect(merged.rows.filter((row) => row.case === 'a, ours').map(({ value }) => value)).toEqual([5])
   expect(merged.rows.filter((row) => row.case === 'a b, ours').map(({ value }) => value)).toEqual([1])
   expect(merged.rows).toHaveLength(kept.rows.length)
+  const table = markdownTable(merged)
+  expect(table).toContain('Last measured')
+  for (const [name, command] of [
+    ['a', 'again'],
+    ['c', 'whole'],
+  ])
+    expect(table).toMatch(new RegExp(`data of \\*${name}\\*.*by \`${command}\``))
+  expect(markdownTable(kept)).toMatch(/^Measured .*by `whole`/m)
 })
 
 test('figures of another machine do not stay beside new ones', async () => {

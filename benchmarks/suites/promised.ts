@@ -5,7 +5,7 @@ import { isInstalled } from '../harness/machine.js'
 import { memoryFolder } from '../harness/memory-folder.js'
 import type { Case, Contender, Measurement, OpenCase, Suite, SuiteContext } from '../harness/suite.js'
 import { deltaStream, documents, type Encoding, pages, zstd3 } from './promised/encodings.js'
-import { HISTORIES, type History, type Kind } from './promised/histories.js'
+import { foundHistories, HISTORIES, type History, type Kind } from './promised/histories.js'
 import { PROMISED_METRICS, promisedFigures, type VersionBytes } from './promised/metrics.js'
 
 const ENCODINGS: Readonly<Record<Kind, readonly Encoding[]>> = {
@@ -22,7 +22,7 @@ export const suite: Suite = {
   tools: ['zstd'],
   async cases(context) {
     const cases: Case[] = []
-    for (const history of HISTORIES) {
+    for (const history of [...HISTORIES, ...(await foundHistories())]) {
       if (!context.wanted(history.name) || (context.short && history.short !== true)) continue
       const files = await filesOrNote(history, context)
       if (files !== undefined) cases.push(promisedCase(history, files))

@@ -1,8 +1,11 @@
+import { join } from 'node:path'
 import { clusterLog, clusterLogSteps } from '../../corpora/cluster-log.js'
+import { CORPORA_FOLDER } from '../../corpora/corpora-folder.js'
 import { diskPair } from '../../corpora/disk.js'
+import { dumpFile, foundGuests, foundPairs } from '../../corpora/found-pairs.js'
 import { type DumpName, guestMemory } from '../../corpora/guest-memory.js'
 import { nodeDocuments } from '../../corpora/node-documents.js'
-import type { BuiltPair } from '../../corpora/pairs.js'
+import type { BuiltPair, PairContent } from '../../corpora/pairs.js'
 import { debianRelease, npmRelease } from '../../corpora/releases.js'
 
 export type Kind = 'VM' | 'disk' | 'release' | 'log' | 'documents'
@@ -49,3 +52,22 @@ export const HISTORIES: readonly History[] = [
   guest('redis guest, 0, 5 and 30 s', 'kvA-t00', 'kvA-t05', 'kvA-t30'),
   guest('sqlite guest, 0, 5 and 30 s', 'dbB-t00', 'dbB-t05', 'dbB-t30'),
 ]
+
+/** Of what somebody put beside the corpora that are built. */
+export async function foundHistories(): Promise<readonly History[]> {
+  const pairs = (await foundPairs()).filter(({ content }) => content !== 'memory' && content !== 'incompressible')
+  const guests = (await foundGuests()).filter(({ instants }) => instants.length > 1)
+  return [
+    ...pairs.map((pair) => two(kindOf(pair.content, pair.files), pair.name, () => pair.build())),
+    ...guests.map((found): History => {
+      const times = found.instants.map(Number)
+      const files = found.instants.map((instant) => join(CORPORA_FOLDER, dumpFile(found, instant)))
+      return { name: `guest ${found.guest}, ${times.join(', ')} s`, kind: 'VM', files: async () => files }
+    }),
+  ]
+}
+
+function kindOf(content: PairContent, files: readonly string[]): Kind {
+  if (content === 'release' || content === 'disk') return content
+  return files.every((file) => file.endsWith('.jsonl')) ? 'documents' : 'log'
+}

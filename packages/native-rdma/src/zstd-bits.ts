@@ -5,6 +5,16 @@ export function highestBit(value: number): number {
   return 31 - Math.clz32(value)
 }
 
+/**
+ * How many bits the stream from `start` to `end` has: the highest set bit of its last byte marks its end. Whoever reads it by words of
+ * four bytes, the last of which holds the next bit, begins up to three bytes before it: a frame has more than that before any stream.
+ */
+export function streamBits(words: DataView, start: number, end: number): number {
+  const last = end > start ? words.getUint8(end - 1) : 0
+  if (last === 0) throw corrupt('a zstd frame', 'a bit stream has no end mark')
+  return (end - start - 1) * 8 + highestBit(last)
+}
+
 /** A bit stream that is read from its end towards its beginning (RFC 8878 § 4.1); past the beginning it gives zeros. */
 export class BackwardBits {
   readonly #bytes: Uint8Array

@@ -1,7 +1,15 @@
 import { corrupt } from './errors.js'
-import { type FseTable, readFseTable } from './zstd-fse.js'
+import { readFseTable } from './zstd-fse.js'
 import { type HuffmanTable, readHuffmanTable } from './zstd-huffman.js'
-import { LITERAL_LENGTHS, MATCH_LENGTHS, OFFSETS, type SequenceTables } from './zstd-sequences.js'
+import {
+  type Alphabet,
+  LITERAL_LENGTHS,
+  MATCH_LENGTHS,
+  OFFSETS,
+  type SequenceTables,
+  type ValueTable,
+  valueTable,
+} from './zstd-sequences.js'
 
 /** A dictionary as a decoder begins with it. */
 export interface ZstdDictionary {
@@ -25,10 +33,10 @@ export function readZstdDictionary(bytes: Uint8Array): ZstdDictionary {
   }
   const huffman = readHuffmanTable(bytes, TABLES_AT, bytes.length)
   let at = huffman.end
-  const next = ({ maxAccuracyLog, maxSymbol }: { readonly maxAccuracyLog: number; readonly maxSymbol: number }): FseTable => {
+  const next = ({ maxAccuracyLog, maxSymbol, codes }: Alphabet): ValueTable => {
     const { table, end } = readFseTable(bytes, at, bytes.length, maxAccuracyLog, maxSymbol)
     at = end
-    return table
+    return valueTable(table, codes)
   }
   const [offsets, matchLengths, literalLengths] = [next(OFFSETS), next(MATCH_LENGTHS), next(LITERAL_LENGTHS)]
   if (at + RECENT_BYTES > bytes.length) throw corrupt('a zstd dictionary', 'it ends early')

@@ -1,5 +1,5 @@
 import { corrupt } from './errors.js'
-import { BackwardBits, highestBit } from './zstd-bits.js'
+import { BackwardBits, highestBit, streamBits } from './zstd-bits.js'
 import { readFseTable } from './zstd-fse.js'
 
 /** Literals by Huffman codes (RFC 8878 § 4.2). An entry holds the symbol and, above it, the length of its code. */
@@ -73,9 +73,12 @@ function buildTable(weights: Uint8Array, count: number): HuffmanTable {
   return { maxBits, entries }
 }
 
-/** Decodes one stream, `start` to `end`, into `literals` from `from` to `to`. */
+/**
+ * Decodes one stream, `start` to `end`, into `literals` from `from` to `to`. Two codes a load: they have 22 bits at most, and a load
+ * gives at least 24. Bits before the stream may be looked at, but who takes them is found by the count at the end.
+ */
 export function decodeHuffmanStream(
-  bytes: Uint8Array,
+  words: DataView,
   start: number,
   end: number,
   { maxBits, entries }: HuffmanTable,
@@ -83,11 +86,23 @@ export function decodeHuffmanStream(
   from: number,
   to: number,
 ): void {
-  const bits = new BackwardBits(bytes, start, end)
-  for (let at = from; at < to; at += 1) {
-    const entry = entries[bits.peek(maxBits)] ?? 0
-    literals[at] = entry & 0xff
-    bits.left -= entry >> 8
+  const shift = 32 - maxBits
+  const base = start - 3
+  let left = streamBits(words, start, end)
+  let at = from
+  for (; at + 1 < to && left >= 0; at += 2) {
+    let bits = words.getInt32(base + (left >> 3), true) << (8 - (left & 7))
+    const one = entries[bits >>> shift] ?? 0
+    bits <<= one >> 8
+    const two = entries[bits >>> shift] ?? 0
+    literals[at] = one
+    literals[at + 1] = two
+    left -= (one >> 8) + (two >> 8)
   }
-  if (bits.left !== 0) throw corrupt('a zstd frame', 'literals do not end where they should')
+  if (at < to && left >= 0) {
+    const last = entries[(words.getInt32(base + (left >> 3), true) << (8 - (left & 7))) >>> shift] ?? 0
+    literals[at] = last
+    left -= last >> 8
+  }
+  if (left !== 0) throw corrupt('a zstd frame', 'literals do not end where they should')
 }

@@ -1,7 +1,8 @@
 import { corrupt } from './errors.js'
 import { decodeHuffmanStream, type HuffmanTable, readHuffmanTable } from './zstd-huffman.js'
 
-const MAX_BLOCK_BYTES = 128 << 10
+/** Of a block, and so of its literals. */
+export const MAX_BLOCK_BYTES: number = 128 << 10
 
 export interface Literals {
   readonly bytes: Uint8Array
@@ -11,8 +12,15 @@ export interface Literals {
   readonly table: HuffmanTable | undefined
 }
 
-/** Reads the literals section of a compressed block (RFC 8878 § 3.1.1.3.1). */
-export function readLiterals(frame: Uint8Array, start: number, end: number, previous: HuffmanTable | undefined): Literals {
+/** Reads the literals section of a compressed block (RFC 8878 § 3.1.1.3.1); they stand in `scratch` or in the frame. */
+export function readLiterals(
+  frame: Uint8Array,
+  words: DataView,
+  start: number,
+  end: number,
+  previous: HuffmanTable | undefined,
+  scratch: Uint8Array,
+): Literals {
   const header = readUint40(frame, start)
   const kind = header.low & 3
   const format = (header.low >> 2) & 3
@@ -23,7 +31,7 @@ export function readLiterals(frame: Uint8Array, start: number, end: number, prev
     const at = start + headerBytes
     const stored = kind === 0 ? length : 1
     if (length > MAX_BLOCK_BYTES || at + stored > end) throw corrupt('a zstd frame', 'literals run over their block')
-    const bytes = kind === 0 ? frame.subarray(at, at + length) : new Uint8Array(length).fill(frame[at] ?? 0)
+    const bytes = kind === 0 ? frame.subarray(at, at + length) : scratch.subarray(0, length).fill(frame[at] ?? 0)
     return { bytes, end: at + stored, table: previous }
   }
   const headerBytes = format < 2 ? 3 : format + 2
@@ -36,22 +44,22 @@ export function readLiterals(frame: Uint8Array, start: number, end: number, prev
   const described = kind === 2 ? readHuffmanTable(frame, at, sectionEnd) : undefined
   const table = described?.table ?? previous
   if (table === undefined) throw corrupt('a zstd frame', 'literals use a Huffman table that was never given')
-  const bytes = new Uint8Array(length)
+  const bytes = scratch.subarray(0, length)
   const streams = described?.end ?? at
-  if (format === 0) decodeHuffmanStream(frame, streams, sectionEnd, table, bytes, 0, length)
-  else decodeFourStreams(frame, streams, sectionEnd, table, bytes)
+  if (format === 0) decodeHuffmanStream(words, streams, sectionEnd, table, bytes, 0, length)
+  else decodeFourStreams(words, streams, sectionEnd, table, bytes)
   return { bytes, end: sectionEnd, table }
 }
 
-function decodeFourStreams(frame: Uint8Array, start: number, end: number, table: HuffmanTable, literals: Uint8Array): void {
+function decodeFourStreams(words: DataView, start: number, end: number, table: HuffmanTable, literals: Uint8Array): void {
   const share = (literals.length + 3) >> 2
   let at = start + 6
+  if (at > end) throw corrupt('a zstd frame', 'literal streams are cut off')
   for (let stream = 0; stream < 4; stream += 1) {
-    const jump = start + 2 * stream
-    const streamEnd = stream < 3 ? at + ((frame[jump] ?? 0) | ((frame[jump + 1] ?? 0) << 8)) : end
+    const streamEnd = stream < 3 ? at + words.getUint16(start + 2 * stream, true) : end
     if (streamEnd > end || share * 3 > literals.length) throw corrupt('a zstd frame', 'literal streams run over their section')
     const to = stream < 3 ? (stream + 1) * share : literals.length
-    decodeHuffmanStream(frame, at, streamEnd, table, literals, stream * share, to)
+    decodeHuffmanStream(words, at, streamEnd, table, literals, stream * share, to)
     at = streamEnd
   }
 }

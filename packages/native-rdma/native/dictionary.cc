@@ -186,7 +186,9 @@ Outcome DictionaryDecompress(Bytes frame, Bytes dictionary, uint64_t max_bytes) 
   if (digested == nullptr) return NotADictionary();
   const size_t result = zstd.decompressWith(decompressor.get(), outcome.bytes.data(), declared, frame.data, frame.length, digested);
   if (zstd.isError(result)) return Outcome::Failed(Fault::kCorrupt, zstd.getErrorName(result));
-  // A skippable frame declares 0 and gives 0: no zstd frame of ours, and nothing to give.
+  // A skippable frame declares 0 and gives 0: no zstd frame of ours, and nothing to give. Formats before 0.8, where the library still
+  // knows them, may give less than they declare: what was not written must not get out.
+  if (result != declared) return Outcome::Failed(Fault::kCorrupt, "the frame holds less than it declares");
   return outcome;
 }
 

@@ -32,7 +32,7 @@ test('the native core holds under AddressSanitizer and UndefinedBehaviorSanitize
 })
 
 /** Over all native decoders. */
-const mutations = Number(process.env['DWCP_MUTATIONS'] ?? 70_000)
+const mutations = Number(process.env['DWCP_MUTATIONS'] ?? 80_000)
 const seed = process.env['DWCP_SEED'] ?? String(Date.now())
 
 test('mutated input makes no native decoder crash, hang, or allocate past its limit', { timeout: 120_000 + mutations }, () => {

@@ -42,12 +42,11 @@ export function pageDeltaParts(delta: Uint8Array): Part[] {
   const named = reader.varint()
   const parts: Part[] = [numberPart(named)]
   for (let left = named; left > 0; left -= 1) parts.push(numberPart(reader.varint()))
-  for (let stream = 0; stream < 4; stream += 1) {
+  while (!reader.atEnd) {
     const head = reader.varint()
     const bytes = bytesPart(reader.take(Math.floor(head / 4)))
     parts.push(measureOf(bytes, 4, head % 4), bytes)
   }
-  reader.end()
   return parts
 }
 
@@ -73,4 +72,18 @@ export function deltaStreamParts(stream: Uint8Array): Part[] {
     }
   }
   return parts
+}
+
+/** A batch of documents (docs/wire/documents.md). */
+export function documentParts(batch: Uint8Array): Part[] {
+  const reader = new ByteReader(batch, 0)
+  const head = reader.take(2)
+  const [count, columnBytes, payloadBytes] = [reader.varint(), reader.varint(), reader.varint()]
+  const described = payloadBytes > 0 ? [numberPart(reader.varint()), bytesPart([reader.byte()])] : []
+  const formers = bytesPart(reader.take(((head[1] ?? 0) & 4) === 0 ? 0 : 4))
+  const columns = bytesPart(reader.take(columnBytes))
+  const [payload, check] = [bytesPart(reader.take(batch.length - reader.offset - 8)), bytesPart(reader.rest())]
+  const isRaw = described[1]?.kind === 'bytes' && described[1].bytes[0] === 0
+  const length = isRaw ? measureOf(payload) : numberPart(payloadBytes)
+  return [bytesPart(head), numberPart(count), measureOf(columns), length, ...described, formers, columns, payload, check]
 }

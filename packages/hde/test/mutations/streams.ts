@@ -4,9 +4,9 @@ import { makeDelta } from '../../src/v1/delta.ts'
 import { storedFrame } from '../../src/v1/stored-frame.ts'
 import { noise, prose, seeded } from '../support.ts'
 import type { Seed, Target } from './attack.ts'
-import { deltaStreamParts } from './frame-parts.ts'
+import { deltaStreamParts, documentParts } from './frame-parts.ts'
 import type { Modules } from './modules.ts'
-import { bytesPart, measureOf, numberPart, type Part } from './parts.ts'
+import { bytesPart } from './parts.ts'
 
 const LIMITS = { blockBytes: 8_192, windowBytes: 16_384 }
 /** A window, a block, and three times a block for its streams, as the README says; tables of a codec beside. */
@@ -87,25 +87,30 @@ async function v1Object({ hde }: Modules, packet: Uint8Array): Promise<Uint8Arra
   return (await hde.decodeV1Packet(packet, { baseline, lengthBytes: V1_OBJECT.length })).bytes
 }
 
-export async function documentBatches(makes: Modules, reads: Modules): Promise<Target> {
+const DOCUMENT_LIMITS = { documents: 64, nodes: 4_096, documentBytes: 65_536 }
+
+export async function documentBatches({ hde }: Modules, reads: Modules): Promise<Target> {
   const former = Array.from({ length: 12 }, (_, index) => node(index, 0))
   const batches = [
     Array.from({ length: 12 }, (_, index) => node(index, 1)),
     Array.from({ length: 12 }, (_, index) => (index === 4 ? 'another shape' : node(index, index))),
     former,
   ]
-  const seeds = await Promise.all(
-    batches.map(async (batch): Promise<Seed> => {
-      const bytes = await makes.hde.encodeDocuments(batch, former)
-      return {
-        parts: () => documentParts(bytes),
-        decode: async (mutant) =>
-          Buffer.from(
-            JSON.stringify(await reads.hde.decodeDocuments(mutant, former, { limits: { nodes: 16_384, documentBytes: 65_536 } })),
-          ),
-      }
-    }),
-  )
+  const unknown = former.map(() => undefined)
+  const options = { limits: DOCUMENT_LIMITS }
+  const seeds: Seed[] = []
+  for (const [batch, previous] of [...batches.map((one) => [one, former] as const), [former, unknown] as const]) {
+    const bytes = await hde.encodeDocuments(batch, previous)
+    const decode = async (mutant: Uint8Array): Promise<Uint8Array> =>
+      Buffer.from(JSON.stringify(await reads.hde.decodeDocuments(mutant, previous, options)))
+    seeds.push({ parts: () => documentParts(bytes), decode })
+  }
+  const texts = (documents: readonly unknown[]): Uint8Array[] => documents.map((document) => Buffer.from(JSON.stringify(document)))
+  const [older, newer] = [texts(former), texts(batches[1] ?? [])]
+  const bytes = await hde.encodeDocumentBytes(newer, older, { form: 'json' })
+  const decode = async (mutant: Uint8Array): Promise<Uint8Array> =>
+    Buffer.concat(await reads.hde.decodeDocumentBytes(mutant, older, { form: 'json', ...options }))
+  seeds.push({ parts: () => documentParts(bytes), decode })
   return {
     name: 'documents',
     seeds,
@@ -123,28 +128,4 @@ function node(index: number, at: number): { readonly [key: string]: string | num
     load: value / 1000,
     machines: Array.from({ length: 1 + (index % 4) }, (_, one) => ({ id: `vm-${index}-${one + at}` })),
   }
-}
-
-function documentParts(bytes: Uint8Array): Part[] {
-  const view = Buffer.from(bytes)
-  let at = 1
-  const number = (): number => {
-    let value = 0
-    for (let scale = 1; ; scale *= 128) {
-      const byte = view[at++] ?? 0
-      value += (byte % 128) * scale
-      if (byte < 128) return value
-    }
-  }
-  const flags = view[at++] ?? 0
-  const [count, columnBytes, payloadBytes] = [number(), number(), number()]
-  const [partBytes, method] = payloadBytes > 0 ? [number(), view[at++] ?? 0] : [0, 0]
-  const formers = bytesPart(view.subarray(at, at + ((flags & 4) === 0 ? 0 : 4)))
-  at += (flags & 4) === 0 ? 0 : 4
-  const columns = bytesPart(view.subarray(at, at + columnBytes))
-  const payload = bytesPart(view.subarray(at + columnBytes, -8))
-  const length = method === 0 ? measureOf(payload) : numberPart(payloadBytes)
-  const head = [bytesPart(view.subarray(0, 2)), numberPart(count), measureOf(columns), length]
-  const rest = payloadBytes > 0 ? [numberPart(partBytes), bytesPart([method])] : []
-  return [...head, ...rest, formers, columns, payload, bytesPart(view.subarray(-8))]
 }

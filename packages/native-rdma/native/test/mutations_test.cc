@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "../dictionary.h"
 #include "../lz4.h"
 #include "../delta.h"
 #include "../page_delta.h"
@@ -190,6 +191,30 @@ Target ZstdTarget(bool with_prefix) {
           [prefix](Bytes bytes) { return dwcp::ZstdDecompress(bytes, {prefix->data(), prefix->size()}, kMost); }};
 }
 
+Target DictionaryTarget() {
+  static constexpr size_t kMost = 2'000;
+  Blob samples;
+  std::vector<uint32_t> lengths(400, 200);
+  const Blob common = StateLike(150);
+  for (size_t i = 0; i < lengths.size(); ++i) {
+    const Blob own = StateLike(50);
+    samples.insert(samples.end(), common.begin(), common.end());
+    samples.insert(samples.end(), own.begin(), own.end());
+  }
+  const Bytes counted = {reinterpret_cast<const uint8_t*>(lengths.data()), lengths.size() * sizeof(uint32_t)};
+  const auto dictionary = std::make_shared<Blob>(Copied(dwcp::TrainDictionary({samples.data(), samples.size()}, counted, 2'048)));
+  const auto frame = std::make_shared<Blob>(
+      Copied(dwcp::DictionaryCompress({samples.data() + 300, kMost}, {dictionary->data(), dictionary->size()}, 19)));
+  return {"zstd with a dictionary", kMost + kSpareBytes,
+          [frame] {
+            Blob mutant = *frame;
+            Mutate(mutant, *frame);
+            if (Below(8) != 0 && mutant.size() >= 5) std::copy_n(frame->begin(), 5, mutant.begin());
+            return mutant;
+          },
+          [dictionary](Bytes bytes) { return dwcp::DictionaryDecompress(bytes, {dictionary->data(), dictionary->size()}, kMost); }};
+}
+
 Target Lz4Target() {
   static constexpr size_t kLength = 6'000;
   const auto prefix = std::make_shared<Blob>(StateLike(70'000));
@@ -249,8 +274,6 @@ Target ApplyTarget() {
           [base](Bytes bytes) { return dwcp::Apply(bytes, {base->data(), base->size()}, kPosition, kLength); }};
 }
 
-constexpr size_t kPageStreams = 4;
-
 struct PageStream {
   unsigned codec = 0;
   Blob bytes;
@@ -259,7 +282,7 @@ struct PageStream {
 // A page delta, taken apart: the named pages, and each stream with its codec.
 struct PageScript {
   Blob named;
-  std::array<PageStream, kPageStreams> streams;
+  std::vector<PageStream> streams;
 
   explicit PageScript(const Outcome& delta) {
     const uint8_t* at = delta.bytes.data();
@@ -272,10 +295,9 @@ struct PageScript {
     };
     for (uint64_t left = varint(); left > 0; --left) varint();
     named.assign(static_cast<const uint8_t*>(delta.bytes.data()), at);
-    for (PageStream& stream : streams) {
+    while (at < delta.bytes.data() + delta.bytes.length()) {
       const uint64_t head = varint();
-      stream.codec = head % 4;
-      stream.bytes.assign(at, at + head / 4);
+      streams.push_back({static_cast<unsigned>(head % 4), Blob(at, at + head / 4)});
       at += head / 4;
     }
   }
@@ -307,9 +329,9 @@ Target PageDeltaTarget(size_t page_bytes) {
             PageScript script = (*seeds)[Below(seeds->size())];
             const PageScript& other = (*seeds)[Below(seeds->size())];
             for (size_t left = Below(3) + 1; left > 0; --left) {
-              const size_t which = Below(kPageStreams + 1);
-              if (which == kPageStreams) MutateOnce(script.named, other.named);
-              else MutateOnce(script.streams[which].bytes, other.streams[Below(kPageStreams)].bytes);
+              const size_t which = Below(script.streams.size() + 1);
+              if (which == script.streams.size()) MutateOnce(script.named, other.named);
+              else MutateOnce(script.streams[which].bytes, other.streams[Below(other.streams.size())].bytes);
             }
             Blob mutant = script.named;
             for (const PageStream& stream : script.streams) {
@@ -348,6 +370,7 @@ int main(int count, char** values) {
     targets.push_back(ZstdTarget(false));
     targets.push_back(ZstdTarget(true));
   }
+  if (dwcp::DictionaryProblem().empty()) targets.push_back(DictionaryTarget());
   if (dwcp::Lz4Problem().empty()) targets.push_back(Lz4Target());
   if (dwcp::PageDeltaProblem().empty()) {
     for (const size_t page_bytes : {64u, 576u, 4096u}) targets.push_back(PageDeltaTarget(page_bytes));

@@ -7,7 +7,7 @@ import { toolVersion } from '../harness/machine.js'
 import type { Case, Contender, Measurement, Metric, OpenCase, Suite, SuiteContext } from '../harness/suite.js'
 import { type MemoryCost, memoryMeasurement, memoryMetrics } from './encoding/metrics.js'
 import { changedMemory, PAGE_BYTES, syntheticMemory } from './encoding/page-sets.js'
-import { allPages, changedPageNumbers, changedPages, openPageLink } from './encoding/page-transfer.js'
+import { allPages, changedPageNumbers, changedPages, openPageLink, wholePages } from './encoding/page-transfer.js'
 import { type ZstdFiles, zstdContender, zstdFiles } from './encoding/zstd-contender.js'
 
 const SEED = 7
@@ -69,7 +69,8 @@ async function dumpCases(context: SuiteContext): Promise<readonly Case[]> {
   const cases: Case[] = []
   for (const pair of [...PAIRS, ...(await foundPairs())].filter(({ content, name }) => content === 'memory' && context.wanted(name))) {
     try {
-      cases.push(dumpCase(pair.name, await pair.build()))
+      // Of what others put there nothing is known.
+      cases.push(dumpCase(pair.name, PAIRS.includes(pair) ? DUMP_LIMITS : {}, await pair.build()))
     } catch (cause) {
       if (!(cause instanceof CorpusAbsent)) throw cause
       context.note(`ABSENT, so that nothing is measured on it: ${pair.name}: ${cause.message}`)
@@ -78,8 +79,8 @@ async function dumpCases(context: SuiteContext): Promise<readonly Case[]> {
   return cases
 }
 
-function dumpCase(name: string, { kind, before, after }: BuiltPair): Case {
-  return encodingCase(name, DUMP_LIMITS, async () => ({
+function dumpCase(name: string, limits: Limits, { kind, before, after }: BuiltPair): Case {
+  return encodingCase(name, limits, async () => ({
     kind,
     memory: await readFile(after),
     ...(before === undefined ? {} : { before: await readFile(before) }),
@@ -91,7 +92,8 @@ function encodingCase(name: string, limits: Limits, pair: () => Promise<Pair>): 
     name,
     metrics: memoryMetrics(limits),
     async open(context): Promise<OpenCase> {
-      const { kind, seed, memory, before } = await pair()
+      const { kind, seed, ...versions } = await pair()
+      const [memory, before] = wholePages(versions.memory, versions.before)
       const hasZstd = (await toolVersion('zstd')) !== undefined
       if (!hasZstd) context.note('without the zstd command: apt-get install -y zstd')
       const files: ZstdFiles | undefined = hasZstd ? await zstdFiles(memory, before) : undefined

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { randomBytes } from '../../harness/data.ts'
+import { wholePages } from '../encoding/page-transfer.ts'
 import { codecOf } from './codec.ts'
 import { type PatchProgram, patchContender } from './patch-programs.ts'
 import { type RepositoryProgram, repositoryContender } from './repositories.ts'
@@ -73,6 +74,13 @@ test('XBZRLE sends a changed page as its runs, a new one whole, a zero one as a 
     const expected = 8 + 3 + runs + (8 + PAGE_BYTES) + (8 + 1)
     expect(await xbzrleContender(files, files.before ?? '').run()).toEqual({ bytes: expected })
   }))
+
+test('an image that has grown, or ends within a page, is taken as whole pages', () => {
+  const [longer, shorter] = wholePages(new Uint8Array(PAGE_BYTES + 1).fill(7), new Uint8Array(5).fill(8))
+  expect([longer.length, shorter?.length]).toEqual([2 * PAGE_BYTES, 2 * PAGE_BYTES])
+  expect([longer[PAGE_BYTES], longer[PAGE_BYTES + 1], shorter?.[4], shorter?.[5]]).toEqual([7, 0, 8, 0])
+  expect(wholePages(longer, undefined)).toEqual([longer, undefined])
+})
 
 test('ours takes memories and disks, and has no figure for files', () =>
   withPair(async (files) => {

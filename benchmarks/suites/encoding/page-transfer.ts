@@ -41,6 +41,18 @@ export function changedPages(memory: Uint8Array, before: Uint8Array): ListedMemo
   return { memory, chunks: [...chunksOf(memory, changedPageNumbers(memory, before))], arriving: () => before.slice() }
 }
 
+/** Both versions in whole pages and of one length, zeros behind their ends: an image may have grown, or end within a page. */
+export function wholePages(version: Uint8Array, before: Uint8Array | undefined): readonly [Uint8Array, Uint8Array | undefined] {
+  const length = Math.ceil(Math.max(version.length, before?.length ?? 0) / PAGE_BYTES) * PAGE_BYTES
+  const padded = (bytes: Uint8Array): Uint8Array => {
+    if (bytes.length === length) return bytes
+    const longer = new Uint8Array(length)
+    longer.set(bytes)
+    return longer
+  }
+  return [padded(version), before && padded(before)]
+}
+
 /** `before` undefined: of a receiver that holds zeros. */
 export function changedPageNumbers(memory: Uint8Array, before: Uint8Array = new Uint8Array(memory.length)): Uint32Array {
   const changed: number[] = []

@@ -4,7 +4,7 @@ import { bytesBase, createDeltaDecoder, createDeltaEncoder, type DeltaLevel } fr
 import { runProgram } from '../../harness/program.js'
 import { BATCH_DOCUMENTS, encodeInBatches } from '../delta/document-batches.js'
 import { PAGE_BYTES } from '../encoding/page-sets.js'
-import { allPages, openPageLink } from '../encoding/page-transfer.js'
+import { allPages, openPageLink, wholePages } from '../encoding/page-transfer.js'
 
 /** One version, given another or nothing: its bytes on the wire, and what the block tier removed before any codec. Decoded and compared. */
 export interface Encoding {
@@ -19,9 +19,10 @@ export function pages(profile: 'hybrid' | 'internet'): Encoding {
     name: `hde ${profile}`,
     ours: true,
     async encode(version, before) {
-      const link = await openPageLink(profile, before)
-      const { wireBytes, pages: outcomes } = await link.transfer(allPages(version))
-      return { wireBytes, removedBytes: (outcomes.zero + outcomes.unchanged + outcomes.duplicate) * PAGE_BYTES }
+      const [newer, older] = wholePages(version, before)
+      const link = await openPageLink(profile, older)
+      const { wireBytes, pages: outcomes } = await link.transfer(allPages(newer))
+      return { wireBytes, removedBytes: Math.min(version.length, (outcomes.zero + outcomes.unchanged + outcomes.duplicate) * PAGE_BYTES) }
     },
   }
 }

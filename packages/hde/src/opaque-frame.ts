@@ -44,7 +44,8 @@ async function smallest(kernels: Kernels, part: Uint8Array, level: number): Prom
 /** Joins the parts of one opaque chunk. */
 export class OpaqueJoin {
   readonly #limitBytes: number
-  #parts: Uint8Array[] = []
+  /** One array that grows: as a list, parts of a byte each would take a hundred times the limit. */
+  #bytes = NOTHING
   #lengthBytes = 0
 
   constructor(limitBytes: number) {
@@ -53,7 +54,7 @@ export class OpaqueJoin {
 
   /** Whether a chunk has begun and not ended: then only another part may follow. */
   get open(): boolean {
-    return this.#parts.length > 0
+    return this.#lengthBytes > 0
   }
 
   /** @returns the whole chunk with its last part, undefined before. */
@@ -65,17 +66,16 @@ export class OpaqueJoin {
     }
     const part = await unpack(kernels, { method, bytes: payload }, NOTHING, lengthBytes)
     frame.verify(headBytes, kernels.hash.xxh3_128(part))
-    this.#lengthBytes = totalBytes
-    // A raw part is a view of the frame, which is the caller's again once we have answered.
-    this.#parts.push(new Uint8Array(part))
-    if (flags === 1) return undefined
-    const whole = new Uint8Array(totalBytes)
-    let offset = 0
-    for (const piece of this.#parts) {
-      whole.set(piece, offset)
-      offset += piece.length
+    if (totalBytes > this.#bytes.length) {
+      const grown = new Uint8Array(Math.min(this.#limitBytes, flags === 1 ? Math.max(totalBytes, 2 * this.#bytes.length) : totalBytes))
+      grown.set(this.#bytes.subarray(0, this.#lengthBytes))
+      this.#bytes = grown
     }
-    this.#parts = []
+    this.#bytes.set(part, this.#lengthBytes)
+    this.#lengthBytes = totalBytes
+    if (flags === 1) return undefined
+    const whole = this.#bytes.length === totalBytes ? this.#bytes : this.#bytes.slice(0, totalBytes)
+    this.#bytes = NOTHING
     this.#lengthBytes = 0
     return whole
   }

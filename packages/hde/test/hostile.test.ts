@@ -1,6 +1,12 @@
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { isDwcpError, type StateChunk } from '@dwcp/interface'
 import { expect, test } from 'vitest'
+import { MAGIC } from '../src/delta/format.ts'
+import { FrameReader } from '../src/delta/frame-reader.ts'
+import { beginFrame, FRAME_KINDS, sealFrame } from '../src/frame.ts'
 import { createCodec, type EncodingProfile } from '../src/index.ts'
+import { loadKernels } from '../src/kernels.ts'
 import { frames, noise, PAGE_BYTES, pagesOf, prose, region } from './support.ts'
 
 const PAGES = 8
@@ -59,4 +65,48 @@ test.each<EncodingProfile>(['datacenter', 'hybrid', 'v1'])('%s: a frame cut at a
     const longer = { before: made.slice(0, number), frame: Buffer.concat([frame, Buffer.alloc(1)]) }
     expect(await outcomeOf(codec, longer)).toBe('ERR_HDE_CORRUPT')
   }
+})
+
+/** What garbage collection leaves of heap and buffers. */
+async function heldBytes(): Promise<number> {
+  setFlagsFromString('--expose-gc')
+  const collect: unknown = runInNewContext('gc')
+  if (typeof collect === 'function') collect()
+  const { heapUsed, external } = process.memoryUsage()
+  return heapUsed + external
+}
+
+test('opaque state in parts of one byte takes no more memory than its bytes', async () => {
+  const kernels = await loadKernels()
+  const decoder = createCodec().decoder(options)
+  const [start] = await stream('hybrid')
+  await decoder.decode(start ?? new Uint8Array())
+  const parts = 100_000
+  const part = (sequence: number, flags: number): Uint8Array => {
+    const head = beginFrame(FRAME_KINDS.opaque, sequence)
+    head.byte(flags)
+    head.varint(1)
+    head.byte(0)
+    return sealFrame(head.view(), Uint8Array.of(7), kernels.hash.xxh3_128(Uint8Array.of(7)), kernels.hash)
+  }
+  const before = await heldBytes()
+  for (let sequence = 1; sequence < parts; sequence += 1) expect(await decoder.decode(part(sequence, 1))).toEqual([])
+  expect((await heldBytes()) - before).toBeLessThan(20 * parts)
+  expect(await decoder.decode(part(parts, 0))).toEqual([{ kind: 'opaque', bytes: new Uint8Array(parts).fill(7) }])
+})
+
+test('a frame that comes byte by byte takes little more memory than its bytes', async () => {
+  const length = 300_000
+  let most = 0
+  async function* bytes(): AsyncGenerator<Uint8Array> {
+    yield Buffer.concat([MAGIC, Uint8Array.of(224, 167, 18)])
+    const before = await heldBytes()
+    for (let at = 0; at < length; at += 1) yield new Uint8Array(1).fill(at)
+    most = (await heldBytes()) - before
+  }
+  const reader = new FrameReader(bytes(), 1 << 20)
+  await reader.magic()
+  expect(Buffer.from(await reader.frame()).equals(Buffer.from(Uint8Array.from({ length }, (_, at) => at)))).toBe(true)
+  expect(await reader.atEnd()).toBe(true)
+  expect(most).toBeLessThan(10 * length)
 })

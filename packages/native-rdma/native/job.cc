@@ -44,9 +44,29 @@ bool ToError(napi_env env, const Outcome& outcome, napi_value* error) {
          napi_set_named_property(env, *error, "fault", fault) == napi_ok;
 }
 
+// Whether the array still is what the job was lent.
+bool IsHeld(napi_env env, napi_ref held, Bytes lent) {
+  napi_value array = nullptr;
+  void* data = nullptr;
+  size_t length = 0;
+  return napi_get_reference_value(env, held, &array) == napi_ok &&
+         napi_get_typedarray_info(env, array, nullptr, &length, &data, nullptr, nullptr) == napi_ok && length == lent.length &&
+         (length == 0 || data == lent.data);
+}
+
+bool ToTakenAway(napi_env env, napi_value* error) {
+  constexpr char kText[] = "bytes that a job had borrowed were transferred before it was done";
+  napi_value message = nullptr;
+  return napi_create_string_utf8(env, kText, sizeof(kText) - 1, &message) == napi_ok &&
+         napi_create_type_error(env, nullptr, message, error) == napi_ok;
+}
+
 void Settle(napi_env env, Job& job) {
   napi_value value = nullptr;
-  if (job.outcome.fault == Fault::kNone && ToUint8Array(env, job.outcome.bytes, &value)) {
+  const bool is_held = IsHeld(env, job.held_source, job.source) && IsHeld(env, job.held_prefix, job.prefix);
+  if (!is_held && ToTakenAway(env, &value)) {
+    napi_reject_deferred(env, job.deferred, value);
+  } else if (job.outcome.fault == Fault::kNone && ToUint8Array(env, job.outcome.bytes, &value)) {
     napi_resolve_deferred(env, job.deferred, value);
   } else if (job.outcome.fault != Fault::kNone && ToError(env, job.outcome, &value)) {
     napi_reject_deferred(env, job.deferred, value);

@@ -2,6 +2,7 @@ import type { Backend } from './backend.js'
 import { MAX_TABLE_LOG, type ZstdBackend } from './codec-backend.js'
 import { chosenCodecs } from './codec-choice.js'
 import { corrupt, tooLarge } from './errors.js'
+import { requireLent } from './lent-bytes.js'
 
 export type { Backend } from './backend.js'
 export type { ZstdBackend } from './codec-backend.js'
@@ -107,8 +108,8 @@ export function codecBackend(): { readonly zstd: ZstdBackend; readonly lz4: Back
  */
 export function zstdCompress(source: Uint8Array, options: ZstdCompressOptions = {}): Promise<Uint8Array> {
   const { level = DEFAULT_LEVEL, prefix = NO_BYTES, tableLogMax = MAX_TABLE_LOG, signal } = options
-  requireBytes('source', source)
-  requireBytes('prefix', prefix)
+  requireLent('source', source)
+  requireLent('prefix', prefix)
   requireInteger('level', level, MIN_LEVEL, MAX_LEVEL)
   requireInteger('tableLogMax', tableLogMax, MIN_TABLE_LOG, MAX_TABLE_LOG)
   return chosenCodecs().zstd.compress(source, level, prefix, { tableLogMax, signal })
@@ -123,8 +124,8 @@ export function zstdCompress(source: Uint8Array, options: ZstdCompressOptions = 
  */
 export function zstdDecompress(frame: Uint8Array, options: ZstdDecompressOptions): Promise<Uint8Array> {
   const { maxBytes, prefix = NO_BYTES } = options
-  requireBytes('frame', frame)
-  requireBytes('prefix', prefix)
+  requireLent('frame', frame)
+  requireLent('prefix', prefix)
   requireInteger('maxBytes', maxBytes, 0, Number.MAX_SAFE_INTEGER)
   return chosenCodecs().zstd.decompress(frame, maxBytes, prefix)
 }
@@ -138,8 +139,8 @@ export function zstdDecompress(frame: Uint8Array, options: ZstdDecompressOptions
  */
 export function lz4Compress(source: Uint8Array, options: Lz4CompressOptions = {}): Promise<Uint8Array> {
   const { prefix = NO_BYTES } = options
-  requireBytes('source', source)
-  requireBytes('prefix', prefix)
+  requireLent('source', source)
+  requireLent('prefix', prefix)
   if (source.length > LZ4_MAX_BYTES) {
     return Promise.reject(tooLarge('one LZ4 block', LZ4_MAX_BYTES, `the source has ${source.length}; split it`))
   }
@@ -154,18 +155,14 @@ export function lz4Compress(source: Uint8Array, options: Lz4CompressOptions = {}
  */
 export function lz4Decompress(block: Uint8Array, options: Lz4DecompressOptions): Promise<Uint8Array> {
   const { lengthBytes, prefix = NO_BYTES } = options
-  requireBytes('block', block)
-  requireBytes('prefix', prefix)
+  requireLent('block', block)
+  requireLent('prefix', prefix)
   requireInteger('lengthBytes', lengthBytes, 0, LZ4_MAX_BYTES)
   // No byte of a block adds more than 255 bytes: what claims more is refused before it is allocated.
   if (lengthBytes / 255 > block.length) {
     return Promise.reject(corrupt('an LZ4 block', `${block.length} bytes cannot hold ${lengthBytes}`))
   }
   return chosenCodecs().lz4.decompress(block, lengthBytes, prefix.subarray(-LZ4_MAX_PREFIX_BYTES))
-}
-
-function requireBytes(name: string, value: unknown): void {
-  if (!(value instanceof Uint8Array)) throw new TypeError(`${name} must be a Uint8Array`)
 }
 
 function requireInteger(name: string, value: unknown, min: number, max: number): void {

@@ -1,3 +1,4 @@
+import { allocate } from './allocate.js'
 import type { DeltaStreams } from './delta-streams.js'
 import { broken, VarintReader } from './varint-reader.js'
 
@@ -5,7 +6,7 @@ const PATCH_BYTES = 4
 
 /** As {@link deltaApply}, on the calling thread. */
 export function applyStreams(streams: DeltaStreams, base: Uint8Array, position: number, lengthBytes: number): Uint8Array {
-  const target = new Uint8Array(lengthBytes)
+  const target = allocate('a delta', lengthBytes)
   const words = new DataView(target.buffer)
   const literalLengths = new VarintReader(streams.literalLengths)
   const copyLengths = new VarintReader(streams.copyLengths)

@@ -5,6 +5,7 @@ import { matchStreams } from './delta-match.js'
 import { referenceOf } from './delta-reference.js'
 import { type DeltaStreams, joinStreams, NO_STREAMS, splitStreams } from './delta-streams.js'
 import { outOfMemory } from './errors.js'
+import { requireLent } from './lent-bytes.js'
 import { settle } from './settle.js'
 import { stoppable } from './stoppable.js'
 
@@ -54,8 +55,8 @@ export function deltaBackend(): Backend {
  */
 export async function deltaMatch(target: Uint8Array, base: Uint8Array, options: DeltaMatchOptions = {}): Promise<DeltaStreams> {
   const { position = 0, effort = 'balanced', signal } = options
-  requireBytes('target', target)
-  requireBytes('base', base)
+  requireLent('target', target)
+  requireLent('base', base)
   requirePosition(position)
   const found = loadAddon()
   signal?.throwIfAborted()
@@ -78,7 +79,7 @@ export async function deltaApply(
   options: { readonly lengthBytes: number; readonly position?: number; readonly signal?: AbortSignal },
 ): Promise<Uint8Array> {
   const { lengthBytes, position = 0, signal } = options
-  requireBytes('base', base)
+  requireLent('base', base)
   requirePosition(position)
   if (!Number.isSafeInteger(lengthBytes) || lengthBytes < 0) throw new RangeError(`lengthBytes is ${lengthBytes}: it must be 0 or more`)
   const found = loadAddon()
@@ -103,7 +104,7 @@ export async function deltaReference(
   options: { readonly lengthBytes: number; readonly literalBytes: number; readonly position?: number },
 ): Promise<Uint8Array> {
   const { lengthBytes, literalBytes, position = 0 } = options
-  requireBytes('base', base)
+  requireLent('base', base)
   requirePosition(position)
   if (literalBytes === 0) return new Uint8Array()
   const found = loadAddon()
@@ -128,10 +129,6 @@ export function allocateBytes(lengthBytes: number): Uint8Array<ArrayBuffer> {
 }
 
 const EFFORTS = { fast: 0, balanced: 1, small: 2 } as const
-
-function requireBytes(name: string, value: unknown): void {
-  if (!(value instanceof Uint8Array)) throw new TypeError(`${name} must be a Uint8Array`)
-}
 
 function requirePosition(position: number): void {
   if (!Number.isSafeInteger(position)) throw new RangeError(`position is ${position}: it must be a safe integer`)

@@ -1,6 +1,7 @@
 import { addonWith } from './addon.js'
 import type { Backend } from './backend.js'
 import { corrupt, tooLarge, unavailable } from './errors.js'
+import { requireLent } from './lent-bytes.js'
 import { settle } from './settle.js'
 import { decodeZstd } from './zstd-decoder.js'
 import { readZstdDictionary } from './zstd-dictionary.js'
@@ -109,7 +110,7 @@ export function dictionaryBackend(): DictionaryBackend {
  */
 export async function zstdTrain(samples: readonly Uint8Array[], options: { readonly dictionaryBytes?: number } = {}): Promise<Uint8Array> {
   const { dictionaryBytes = DEFAULT_DICTIONARY_BYTES } = options
-  for (const sample of samples) requireBytes('a sample', sample)
+  for (const sample of samples) requireLent('a sample', sample)
   requireInteger('dictionaryBytes', dictionaryBytes, MIN_DICTIONARY_BYTES, MAX_DICTIONARY_BYTES)
   const total = samples.reduce((sum, sample) => sum + sample.length, 0)
   if (total > MAX_SAMPLE_BYTES) throw new RangeError(`samples of ${total} bytes: at most ${MAX_SAMPLE_BYTES}`)
@@ -132,8 +133,8 @@ export async function zstdCompressWith(
   options: { readonly level?: number } = {},
 ): Promise<Uint8Array> {
   const { level = DEFAULT_LEVEL } = options
-  requireBytes('source', source)
-  requireBytes('dictionary', dictionary)
+  requireLent('source', source)
+  requireLent('dictionary', dictionary)
   requireInteger('level', level, MIN_LEVEL, MAX_LEVEL)
   return codec().compress(source, dictionary, level)
 }
@@ -151,14 +152,10 @@ export async function zstdDecompressWith(
   dictionary: Uint8Array,
   options: { readonly maxBytes: number },
 ): Promise<Uint8Array> {
-  requireBytes('frame', frame)
-  requireBytes('dictionary', dictionary)
+  requireLent('frame', frame)
+  requireLent('dictionary', dictionary)
   requireInteger('maxBytes', options.maxBytes, 0, Number.MAX_SAFE_INTEGER)
   return codec().decompress(frame, dictionary, options.maxBytes)
-}
-
-function requireBytes(name: string, value: unknown): void {
-  if (!(value instanceof Uint8Array)) throw new TypeError(`${name} must be a Uint8Array`)
 }
 
 function requireInteger(name: string, value: number, min: number, max: number): void {

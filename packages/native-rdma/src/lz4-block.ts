@@ -1,3 +1,4 @@
+import { allocate } from './allocate.js'
 import { corrupt } from './errors.js'
 
 // The raw LZ4 block format: https://github.com/lz4/lz4/blob/v1.9.4/doc/lz4_Block_format.md
@@ -46,7 +47,7 @@ export function compressLz4Block(source: Uint8Array, prefix: Uint8Array): Uint8A
 
 /** Decodes to exactly `lengthBytes`; @throws `ERR_NATIVE_CORRUPT` otherwise. */
 export function decompressLz4Block(block: Uint8Array, lengthBytes: number, prefix: Uint8Array): Uint8Array {
-  const output = new Uint8Array(lengthBytes)
+  const output = allocate('LZ4', lengthBytes)
   let at = 0
   let written = 0
   while (at < block.length) {

@@ -1,6 +1,7 @@
 import { type Addon, addonWith } from './addon.js'
 import type { Backend } from './backend.js'
 import { chosenCodecs } from './codec-choice.js'
+import { requireLent } from './lent-bytes.js'
 import { applyPageDeltaJs } from './page-delta-apply.js'
 import { encodePageDeltaJs } from './page-delta-encode.js'
 import { isZeroPage, PAGE_KINDS, PAGE_STEP_BYTES, wordsOf } from './page-format.js'
@@ -89,6 +90,8 @@ export function pageDeltaBackend(): Backend {
  */
 export async function encodePageDelta(newPages: Uint8Array, oldPages: Uint8Array, options: PageDeltaEncodeOptions): Promise<Uint8Array> {
   const { pageBytes, level = DEFAULT_LEVEL } = options
+  requireLent('newPages', newPages)
+  requireLent('oldPages', oldPages)
   requirePages(newPages, oldPages, pageBytes)
   if (!Number.isInteger(level) || level < MIN_LEVEL || level > MAX_LEVEL) {
     throw new RangeError(`level must be an integer from ${MIN_LEVEL} to ${MAX_LEVEL}, not ${level}`)
@@ -109,6 +112,8 @@ export async function encodePageDelta(newPages: Uint8Array, oldPages: Uint8Array
  */
 export async function applyPageDelta(delta: Uint8Array, pages: Uint8Array, options: PageDeltaApplyOptions): Promise<Uint8Array> {
   const { pageBytes, count = pages.length / pageBytes } = options
+  requireLent('delta', delta)
+  requireLent('pages', pages)
   requirePages(pages, pages, pageBytes)
   if (!Number.isInteger(count) || count < 0 || count * pageBytes > pages.length) {
     throw new RangeError(`count must be a whole number up to ${pages.length / pageBytes}, not ${count}`)

@@ -1,4 +1,5 @@
-import { corrupt, outOfMemory, tooLarge } from './errors.js'
+import { allocate } from './allocate.js'
+import { corrupt, tooLarge } from './errors.js'
 import type { ZstdFrame } from './zstd-frame.js'
 import type { HuffmanTable } from './zstd-huffman.js'
 import { MAX_BLOCK_BYTES, readLiterals } from './zstd-literals.js'
@@ -30,7 +31,7 @@ export function decodeZstd(
     shape.contentBytes === undefined && capacity === maxBytes
       ? tooLarge('a zstd frame', maxBytes, 'it decodes to more')
       : corrupt('a zstd frame', 'its blocks hold more than it declares')
-  const content = new Content(frame, allocate(capacity), prefix, overflow, start)
+  const content = new Content(frame, allocate('zstd', capacity), prefix, overflow, start)
   for (let at = shape.blocksStart; at < shape.blocksEnd; ) {
     const header = (frame[at] ?? 0) | ((frame[at + 1] ?? 0) << 8) | ((frame[at + 2] ?? 0) << 16)
     const size = header >>> 3
@@ -52,14 +53,6 @@ export function decodeZstd(
   const decoded = content.bytes.subarray(0, content.length)
   if (shape.contentBytes === undefined || decoded.length === shape.contentBytes) return decoded
   throw corrupt('a zstd frame', `it declares ${shape.contentBytes} bytes and holds ${decoded.length}`)
-}
-
-function allocate(bytes: number): Uint8Array {
-  try {
-    return new Uint8Array(bytes)
-  } catch {
-    throw outOfMemory('zstd', `no memory for ${bytes} bytes`)
-  }
 }
 
 /** The output, and what compressed blocks of one frame hand on: tables, and the three latest offsets. */

@@ -1,11 +1,17 @@
 import { corrupt, pastLimit } from '../errors.js'
 import { MAGIC } from './format.js'
 
+/** So many pieces are kept apart before small ones are joined: each costs some hundred bytes of its own. */
+const PIECES = 1_024
+const SMALL_BYTES = 4_096
+
 /** Takes frames out of bytes that come in pieces of any size; a length is checked before its bytes are kept. */
 export class FrameReader {
   readonly #source: AsyncIterator<Uint8Array>
   readonly #mostBytes: number
   #parts: Uint8Array[] = []
+  /** Of the parts, those that stay as they are until they are taken. */
+  #settled = 0
   #length = 0
   #ended = false
   #takenBytes = 0
@@ -49,6 +55,7 @@ export class FrameReader {
     const [first] = this.#parts
     const joined = this.#parts.length === 1 && first !== undefined ? first : Buffer.concat(this.#parts, this.#length)
     this.#parts = joined.length === length ? [] : [joined.subarray(length)]
+    this.#settled = 0
     this.#length -= length
     this.#takenBytes += length
     return joined.subarray(0, length)
@@ -61,8 +68,16 @@ export class FrameReader {
       else if (value.length > 0) {
         this.#parts.push(value)
         this.#length += value.length
+        if (this.#parts.length - this.#settled >= PIECES) this.#settle()
       }
     }
+  }
+
+  #settle(): void {
+    const pieces = this.#parts.slice(this.#settled)
+    const length = pieces.reduce((sum, piece) => sum + piece.length, 0)
+    if (length < PIECES * SMALL_BYTES) this.#parts.splice(this.#settled, pieces.length, Buffer.concat(pieces, length))
+    this.#settled = this.#parts.length
   }
 }
 

@@ -255,7 +255,7 @@ Target ApplyTarget() {
     }
     seeds->push_back(streams);
   }
-  return {"apply", kLength + kSpareBytes,
+  return {"apply", kLength + base->size() + kSpareBytes,
           [seeds] {
             std::array<Blob, kScriptStreams> streams = (*seeds)[Below(seeds->size())];
             for (size_t left = Below(3) + 1; left > 0; --left) {
@@ -271,7 +271,12 @@ Target ApplyTarget() {
             if (Below(50) == 0) mutant.resize(Below(mutant.size()));
             return mutant;
           },
-          [base](Bytes bytes) { return dwcp::Apply(bytes, {base->data(), base->size()}, kPosition, kLength); }};
+          [base](Bytes bytes) {
+            const Bytes held = {base->data(), base->size()};
+            const Outcome reference = dwcp::Reference(bytes, held, kPosition, kLength, kLength);
+            if (reference.bytes.length() > base->size()) Fail("apply", "a reference is longer than the base", state);
+            return dwcp::Apply(bytes, held, kPosition, kLength);
+          }};
 }
 
 struct PageStream {

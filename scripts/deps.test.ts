@@ -16,7 +16,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   [NATIVE]: [INTERFACE],
   '@dwcp/security': [INTERFACE],
   '@dwcp/amst': [INTERFACE, `${NATIVE}/socket`, `${NATIVE}/hash`],
-  '@dwcp/hde': [INTERFACE, `${NATIVE}/codec`, `${NATIVE}/delta`, `${NATIVE}/hash`],
+  '@dwcp/hde': [INTERFACE, `${NATIVE}/chunk`, `${NATIVE}/codec`, `${NATIVE}/delta`, `${NATIVE}/hash`],
   '@dwcp/migration': [INTERFACE, `${NATIVE}/memory`, `${NATIVE}/hash`],
   '@dwcp/pba': [INTERFACE],
   '@dwcp/ass': [INTERFACE],

@@ -11,6 +11,8 @@
         "native/delta_match.cc",
         "native/delta_reference.cc",
         "native/dictionary.cc",
+        "native/blake3.cc",
+        "native/chunk.cc",
         "native/hash.cc",
         "native/job.cc",
         "native/library.cc",

@@ -7,6 +7,8 @@
 
 #include "delta.h"
 #include "dictionary.h"
+#include "blake3.h"
+#include "chunk.h"
 #include "hash.h"
 #include "job.h"
 #include "lz4.h"
@@ -14,6 +16,7 @@
 #include "page_delta.h"
 #include "page_scan.h"
 #include "socket.h"
+#include "stop.h"
 #include "zstd.h"
 
 namespace {
@@ -22,7 +25,7 @@ using dwcp::Bytes;
 using dwcp::Outcome;
 
 // src/addon.ts refuses an addon built for another signature of these functions.
-constexpr uint32_t kBindingVersion = 6;
+constexpr uint32_t kBindingVersion = 7;
 
 Bytes BytesOf(const Napi::Value& value) {
   const auto array = value.As<Napi::Uint8Array>();
@@ -158,6 +161,27 @@ void HashStreamDigest(const Napi::CallbackInfo& info) {
   HeldBy<dwcp::HashStream>(info[0])->Digest(info[1].As<Napi::Uint8Array>().Data());
 }
 
+void Blake3(const Napi::CallbackInfo& info) { dwcp::Blake3(BytesOf(info[0]), info[1].As<Napi::Uint8Array>().Data()); }
+
+// The state is the caller's to lend, and is not touched by it until the job is done.
+Napi::Value Blake3Update(const Napi::CallbackInfo& info) {
+  auto* state = reinterpret_cast<dwcp::Blake3State*>(info[1].As<Napi::Uint8Array>().Data());
+  return dwcp::RunJob(info, [state](Bytes bytes, Bytes) { return state->Update(bytes) ? Outcome{} : dwcp::Stopped(); });
+}
+
+void Blake3Digest(const Napi::CallbackInfo& info) {
+  const auto* state = reinterpret_cast<const dwcp::Blake3State*>(BytesOf(info[0]).data);
+  state->Digest(info[1].As<Napi::Uint8Array>().Data());
+}
+
+Napi::Value Chunk(const Napi::CallbackInfo& info) {
+  const auto number = [&info](size_t at) { return info[at].As<Napi::Number>().Uint32Value(); };
+  const dwcp::ChunkSizes sizes = {number(2), number(3), number(4)};
+  const bool is_last = info[5].As<Napi::Boolean>().Value();
+  const auto kind = static_cast<dwcp::DigestKind>(number(6));
+  return dwcp::RunJob(info, [=](Bytes bytes, Bytes) { return dwcp::Chunk(bytes, sizes, is_last, kind); });
+}
+
 int DescriptorOf(const Napi::Value& value) { return value.As<Napi::Number>().Int32Value(); }
 
 Napi::Value SetCongestionControl(const Napi::CallbackInfo& info) {
@@ -231,6 +255,12 @@ Napi::Value Library(const Napi::CallbackInfo& info) {
   } else if (name == "hash") {
     problem = dwcp::HashProblem();
     if (problem.empty()) reason = "libxxhash.so.0 " + dwcp::HashVersion();
+  } else if (name == "blake3") {
+    problem = "";
+    reason = dwcp::Blake3Way();
+  } else if (name == "chunk") {
+    problem = "";
+    reason = dwcp::ChunkScanChosen().name;
   } else if (name == "socket") {
     problem = dwcp::SocketProblem();
     if (problem.empty()) reason = "socket options by descriptor";
@@ -265,6 +295,11 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("hashStreamCreate", Napi::Function::New(env, HashStreamCreate, "hashStreamCreate"));
   exports.Set("hashStreamUpdate", Napi::Function::New(env, HashStreamUpdate, "hashStreamUpdate"));
   exports.Set("hashStreamDigest", Napi::Function::New(env, HashStreamDigest, "hashStreamDigest"));
+  exports.Set("blake3StateBytes", Napi::Number::New(env, sizeof(dwcp::Blake3State)));
+  exports.Set("blake3", Napi::Function::New(env, Blake3, "blake3"));
+  exports.Set("blake3Update", Napi::Function::New(env, Blake3Update, "blake3Update"));
+  exports.Set("blake3Digest", Napi::Function::New(env, Blake3Digest, "blake3Digest"));
+  exports.Set("chunk", Napi::Function::New(env, Chunk, "chunk"));
   exports.Set("setCongestionControl", Napi::Function::New(env, SetCongestionControl, "setCongestionControl"));
   exports.Set("getCongestionControl", Napi::Function::New(env, GetCongestionControl, "getCongestionControl"));
   exports.Set("setMaxPacingRate", Napi::Function::New(env, SetMaxPacingRate, "setMaxPacingRate"));

@@ -15,7 +15,7 @@ export interface Held<Kind extends string> {
 /** What native/addon.cc exports. Arguments are taken as they come: callers check them. Of `stop` see stoppable.ts. */
 export interface Addon {
   readonly version: number
-  library(name: 'zstd' | 'dictionary' | 'lz4' | 'pages' | 'hash' | 'socket'): { readonly usable: boolean; readonly reason: string }
+  library(name: 'zstd' | 'dictionary' | 'lz4' | 'pages' | 'hash' | 'blake3' | 'chunk' | 'socket'): { readonly usable: boolean; readonly reason: string }
   /** Not initialised; undefined where there is no memory. */
   allocate(lengthBytes: number): Uint8Array<ArrayBuffer> | undefined
   zstdCompress(source: Uint8Array, prefix: Uint8Array, level: number, tableLogMax: number, stop?: Int32Array): Promise<Uint8Array>
@@ -37,6 +37,20 @@ export interface Addon {
   hashStreamCreate(): Held<'hash'> | undefined
   hashStreamUpdate(stream: Held<'hash'>, bytes: Uint8Array): void
   hashStreamDigest(stream: Held<'hash'>, digest: Uint8Array): void
+  readonly blake3StateBytes: number
+  blake3(bytes: Uint8Array, digest: Uint8Array): void
+  blake3Update(bytes: Uint8Array, state: Uint8Array, stop?: Int32Array): Promise<Uint8Array>
+  blake3Digest(state: Uint8Array, digest: Uint8Array): void
+  chunk(
+    bytes: Uint8Array,
+    nothing: Uint8Array,
+    leastBytes: number,
+    averageBytes: number,
+    mostBytes: number,
+    isLast: boolean,
+    digests: number,
+    stop?: Int32Array,
+  ): Promise<Uint8Array>
   setCongestionControl(fd: number, name: string): boolean
   getCongestionControl(fd: number): string
   setMaxPacingRate(fd: number, bytesPerSecond: number): boolean
@@ -48,7 +62,7 @@ export interface Addon {
 }
 
 /** Of native/addon.cc: another value means a build of other sources. */
-const BINDING_VERSION = 6
+const BINDING_VERSION = 7
 const PACKAGE_NAME = '@dwcp/native-rdma'
 
 type Loaded = { readonly addon: Addon } | { readonly problem: string }
@@ -62,7 +76,7 @@ export function loadAddon(): Loaded {
 }
 
 /** The addon if it offers `name`, with the {@link Backend} that says so or why not. */
-export function addonWith(name: 'zstd' | 'dictionary' | 'lz4' | 'pages' | 'hash' | 'socket'): {
+export function addonWith(name: 'zstd' | 'dictionary' | 'lz4' | 'pages' | 'hash' | 'blake3' | 'chunk' | 'socket'): {
   readonly backend: Backend
   readonly addon?: Addon
 } {

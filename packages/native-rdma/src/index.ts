@@ -1,4 +1,5 @@
 export type { Backend } from './backend.js'
+export { type ChunkList, type ChunkSizes, type CutChunksOptions, chunkBackend, cutChunks, type DigestKind } from './chunk.js'
 export {
   applyPageDelta,
   codecBackend,
@@ -28,7 +29,7 @@ export {
 } from './codec.js'
 export { allocateBytes, type DeltaMatchOptions, type DeltaStreams, deltaApply, deltaBackend, deltaMatch, deltaReference } from './delta.js'
 export type { NativeErrorCode } from './errors.js'
-export { type Hash, type HashStream, type LoadHashOptions, loadHash } from './hash.js'
+export { type Blake3, type Blake3Stream, type Hash, type HashStream, type LoadHashOptions, loadBlake3, loadHash } from './hash.js'
 export { type DirtyTracker, type TrackDirtyPagesOptions, trackDirtyPages } from './memory.js'
 export {
   descriptorOf,

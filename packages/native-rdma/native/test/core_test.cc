@@ -15,6 +15,8 @@
 
 #include "../delta.h"
 #include "../dictionary.h"
+#include "../blake3.h"
+#include "../chunk.h"
 #include "../hash.h"
 #include "../library.h"
 #include "../lz4.h"
@@ -253,6 +255,68 @@ void TestHash() {
   std::puts("hash: tested");
 }
 
+void TestBlake3() {
+  const uint8_t of_nothing[] = {0xaf, 0x13, 0x49, 0xb9, 0xf5, 0xf9, 0xa1, 0xa6};
+  uint8_t digest[dwcp::kBlake3Bytes];
+  dwcp::Blake3({}, digest);
+  CHECK(std::memcmp(digest, of_nothing, sizeof(of_nothing)) == 0);
+  std::vector<uint32_t> lengths;
+  size_t total = 0;
+  for (int i = 0; i < 300; ++i) {
+    lengths.push_back(i % 40 == 7 ? Next(150'000) : i % 3 == 0 ? Next(8) * 1024 : Next(9000));
+    total += lengths.back();
+  }
+  const Exact bytes = StateLike(total);
+  Exact digests(lengths.size() * dwcp::kBlake3Bytes);
+  dwcp::Blake3Each(bytes.data.get(), lengths.data(), lengths.size(), digests.data.get());
+  const auto state = std::make_unique<dwcp::Blake3State>();
+  size_t at = 0;
+  for (size_t i = 0; i < lengths.size(); at += lengths[i++]) {
+    const Exact one(bytes.data.get() + at, lengths[i]);
+    dwcp::Blake3(one, digest);
+    CHECK(std::memcmp(digest, digests.data.get() + i * sizeof(digest), sizeof(digest)) == 0);
+    if (one.length <= dwcp::Blake3State::kSubtreeBytes) {
+      uint8_t plain[dwcp::kBlake3Bytes];
+      dwcp::Blake3Plain(one, plain);
+      CHECK(std::memcmp(digest, plain, sizeof(digest)) == 0);
+    }
+    CHECK(state->Update(one));
+  }
+  dwcp::Blake3(bytes, digest);
+  uint8_t streamed[dwcp::kBlake3Bytes];
+  state->Digest(streamed);
+  CHECK(std::memcmp(digest, streamed, sizeof(digest)) == 0);
+  std::printf("blake3: tested, %s\n", dwcp::Blake3Way());
+}
+
+void TestChunk() {
+  const Exact bytes = StateLike(300'000);
+  for (int round = 0; round < 2000; ++round) {
+    const size_t from = 8 + Next(40'000);
+    const size_t to = from + Next(3000);
+    const uint16_t mask = round % 2 == 0 ? 0x7ff0 : 0x7f00;
+    // What may be read ends where the places do.
+    const Exact part(bytes.data.get() + from - 8, to - from + 8);
+    const size_t plain = dwcp::ChunkScanPlain().find(part.data.get(), 8, part.length, mask);
+    CHECK(dwcp::ChunkScanChosen().find(part.data.get(), 8, part.length, mask) == plain);
+  }
+  for (const uint32_t average : {512u, 3000u, 65536u}) {
+    for (const bool is_last : {true, false}) {
+      const Outcome list = dwcp::Chunk(bytes, {average / 4, average, average * 4}, is_last, dwcp::DigestKind::kBlake3);
+      CHECK(list.fault == Fault::kNone && list.bytes.length() % 36 == 0);
+      size_t sum = 0;
+      for (size_t at = 0; at < list.bytes.length(); at += 36) {
+        uint32_t length;
+        std::memcpy(&length, list.bytes.data() + at, sizeof(length));
+        CHECK(length > 0 && length <= average * 4);
+        sum += length;
+      }
+      CHECK(is_last ? sum == bytes.length : sum + average * 4 > bytes.length);
+    }
+  }
+  std::printf("chunk: tested, %s\n", dwcp::ChunkScanChosen().name);
+}
+
 void TestSocket() {
   const int listener = socket(AF_INET, SOCK_STREAM, 0);
   sockaddr_in address = {};
@@ -341,6 +405,8 @@ int main() {
   TestDelta();
   TestPageDelta();
   TestHash();
+  TestBlake3();
+  TestChunk();
   TestSocket();
   TrackPages(false);
   TrackPages(true);

@@ -36,6 +36,12 @@ export class ByteWriter {
     this.#length += this.#bytes.write(value, this.#length, 'latin1')
   }
 
+  bytes(value: Uint8Array): void {
+    this.#room(value.length)
+    this.#bytes.set(value, this.#length)
+    this.#length += value.length
+  }
+
   /** What was written; valid until the next write. */
   view(): Uint8Array {
     return this.#bytes.subarray(0, this.#length)

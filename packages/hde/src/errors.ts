@@ -7,6 +7,9 @@ import { DwcpError } from '@dwcp/interface'
  * - `ERR_HDE_LIMIT`: a frame, a chunk or a region passes a declared limit.
  * - `ERR_HDE_VERSION`: a frame of a format version that is not spoken here.
  * - `ERR_HDE_STATE`: an encoder or decoder that is closed, busy or broken was used.
+ * - `ERR_HDE_STORE_FULL`: an object does not fit into a baseline store beside what is in use.
+ * - `ERR_HDE_STORE_DAMAGED`: what a baseline store read is not what was kept; it is dropped.
+ * - `ERR_HDE_STORE_LOCKED`: another process has the directory of a baseline store.
  *
  * @public
  */
@@ -17,6 +20,9 @@ export type HdeErrorCode =
   | 'ERR_HDE_LIMIT'
   | 'ERR_HDE_VERSION'
   | 'ERR_HDE_STATE'
+  | 'ERR_HDE_STORE_FULL'
+  | 'ERR_HDE_STORE_DAMAGED'
+  | 'ERR_HDE_STORE_LOCKED'
 
 export function corrupt(message: string, details: Readonly<Record<string, unknown>> = {}, cause?: unknown): DwcpError<HdeErrorCode> {
   const text = `${message}; the stream cannot be continued: start it again, without a baseline if it was built on one`

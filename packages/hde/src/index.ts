@@ -1,3 +1,4 @@
+export type { ChunkMode, DigestKind } from './chunks/modes.js'
 export { type CodecOptions, createCodec, DEFAULT_BASELINE_BYTES, type PageCodec } from './codec.js'
 export { bytesBase, type DeltaBase, fileBase, joinedBase } from './delta/base.js'
 export type { BaselineSource } from './delta/baselines.js'
@@ -29,6 +30,16 @@ export type { PageEncoder } from './encoder.js'
 export type { HdeErrorCode } from './errors.js'
 export { DEFAULT_DECODE_LIMITS } from './limits.js'
 export type { EncodingProfile } from './profiles.js'
+export { openDiskStore } from './store/disk-store.js'
+export { createMemoryStore } from './store/memory-store.js'
+export {
+  type Baseline,
+  type BaselineStore,
+  DEFAULT_STORE_BYTES,
+  type PutOptions,
+  type StoreOptions,
+  type StoreStats,
+} from './store/store.js'
 export type { PageEncoderStats } from './tally.js'
 export { v1DiskBaselineId, v1MemoryBaselineId } from './v1/baseline-id.js'
 export type { V1Baseline } from './v1/delta.js'

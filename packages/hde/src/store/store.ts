@@ -28,6 +28,8 @@ export interface Baseline {
 }
 
 /**
+ * What a store holds now, and what became of what it held.
+ *
  * @public
  */
 export interface StoreStats {
@@ -73,6 +75,8 @@ export interface BaselineStore extends AsyncDisposable {
 }
 
 /**
+ * How much a store keeps, and under which digests.
+ *
  * @public
  */
 export interface StoreOptions {

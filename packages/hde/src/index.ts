@@ -16,6 +16,7 @@ export type { DeltaLevel } from './delta/levels.js'
 export { decodeObject, encodeObject, type ObjectDecodeOptions, type ObjectEncodeOptions } from './dictionaries/objects.js'
 export { createDictionaryStore, type DictionaryStore, type DictionaryStoreOptions } from './dictionaries/store.js'
 export type { SampleForm } from './dictionaries/training.js'
+export { type ChangeDecodeOptions, type ChangeEncodeOptions, type ChangeValue, decodeChanges, encodeChanges } from './documents/changes.js'
 export {
   type DocumentDecodeOptions,
   type DocumentEncodeOptions,

@@ -2,6 +2,8 @@ import { isDwcpError } from '@dwcp/interface'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { decodeDocumentBytes, decodeDocuments, encodeDocumentBytes, encodeDocuments, type JsonValue } from '../index.ts'
+import { msgpackOfNode } from './msgpack.ts'
+import { ArrayNode, MapNode } from './tree.ts'
 
 async function codeOf(work: Promise<unknown>): Promise<string> {
   try {
@@ -186,6 +188,18 @@ describe('documents as bytes', () => {
       }),
       { numRuns: 300 },
     )
+  })
+
+  test('MessagePack longer than any buffer costs what its values cost', async () => {
+    const value = (load: number) =>
+      new MapNode(
+        ['list'],
+        [new ArrayNode(Array.from({ length: 2_000 }, (_, at) => new MapNode(['id', 'load'], [`node-${at}`, load + at / 4])))],
+      )
+    const [before, after] = [[msgpackOfNode(value(5))], [msgpackOfNode(value(6))]]
+    const frame = await encodeDocumentBytes(after, before, { form: 'msgpack' })
+    expect(await decodeDocumentBytes(frame, before, { form: 'msgpack' })).toEqual(after)
+    expect(frame.length).toBeLessThan(300)
   })
 
   test.each([

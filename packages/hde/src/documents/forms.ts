@@ -3,6 +3,7 @@ import { type JsonValue, jsonOfNode, nodeOfJson } from './json.js'
 import { msgpackOfNode, nodeOfMsgpack } from './msgpack.js'
 import { MOST_DEPTH } from './place.js'
 import { type Node, Opaque } from './tree.js'
+import { type ChangeValue, nodeOfValue, valueOfNode } from './values.js'
 
 /** What documents come as, and go as. */
 export interface Form<Document> {
@@ -35,6 +36,14 @@ export const MSGPACK: Form<Uint8Array> = {
   nodeOf: (document) => nodeOfMsgpack(document, MOST_DEPTH) ?? new Opaque(document),
   documentOf: (node) => (node instanceof Opaque ? node.bytes : msgpackOfNode(node)),
   canonical: joined,
+}
+
+export const CHANGES: Form<ChangeValue> = {
+  code: 3,
+  nodeOf: (document) => nodeOfValue(document, MOST_DEPTH),
+  documentOf: valueOfNode,
+  canonical: (documents) =>
+    joined(documents.map((document) => (document === undefined ? undefined : msgpackOfNode(nodeOfValue(document, MOST_DEPTH))))),
 }
 
 function nodeOfJsonText(document: Uint8Array): Node {

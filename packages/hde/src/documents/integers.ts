@@ -1,11 +1,16 @@
 import { corrupt } from '../errors.js'
 import type { Coder, Odds } from './range-coder.js'
 
-/** Widths from 0 to 53 are told apart by a tree of 6 bits; below the highest bit this many more have odds, by width. */
+/**
+ * Widths from 0 to 53 are told apart by a tree of 6 bits. Below the highest bit all others have odds up to a width of 6, as symbols of
+ * few values and steps that are always the same want it, and two in wider ones.
+ */
 const WIDTH_BITS = 6
 const MOST_WIDTH = 53
 const KNOWN_BITS = 2
-const SIGN_AT = 2 ** WIDTH_BITS + (MOST_WIDTH + 1) * 2 ** KNOWN_BITS
+const FULL_WIDTH = 6
+const KNOWN_AT = 2 ** WIDTH_BITS + 2 ** FULL_WIDTH
+const SIGN_AT = KNOWN_AT + (MOST_WIDTH + 1) * 2 ** KNOWN_BITS
 
 /** Of the integers of one column. */
 export function integerOdds(): Odds {
@@ -24,10 +29,12 @@ export function codeInteger(coder: Coder, odds: Odds, value: number): number {
   const width = codeSymbol(coder, odds, 0, WIDTH_BITS, coder.writing ? widthOf(value) : 0)
   if (width > MOST_WIDTH) throw corrupt('an integer past 2^53')
   if (width < 2) return width
-  const known = Math.min(KNOWN_BITS, width - 1)
+  const known = width <= FULL_WIDTH ? width - 1 : KNOWN_BITS
   const rest = width - 1 - known
   const high = coder.writing ? Math.floor(value / 2 ** rest) - 2 ** known : 0
-  const top = 2 ** known + codeSymbol(coder, odds, 2 ** WIDTH_BITS + width * 2 ** KNOWN_BITS, known, high)
+  const top =
+    2 ** known +
+    codeSymbol(coder, odds, width <= FULL_WIDTH ? 2 ** WIDTH_BITS + 2 ** known : KNOWN_AT + width * 2 ** KNOWN_BITS, known, high)
   return rest === 0 ? top : top * 2 ** rest + coder.bits(coder.writing ? value % 2 ** rest : 0, rest)
 }
 

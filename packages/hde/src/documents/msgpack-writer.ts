@@ -27,7 +27,8 @@ export class MsgpackWriter {
     if (node instanceof Double) return this.#float64(node.value)
     if (node instanceof Single) {
       this.#put(0xca)
-      this.#length = this.#bytes.writeFloatBE(node.value, this.#room(4))
+      const at = this.#room(4)
+      this.#length = this.#bytes.writeFloatBE(node.value, at)
       return
     }
     if (node instanceof Extension) return this.#extension(node)
@@ -59,12 +60,14 @@ export class MsgpackWriter {
 
   #wide(value: bigint): void {
     this.#put(value < 0n ? 0xd3 : 0xcf)
-    this.#length = this.#bytes.writeBigUInt64BE(BigInt.asUintN(64, value), this.#room(8))
+    const at = this.#room(8)
+    this.#length = this.#bytes.writeBigUInt64BE(BigInt.asUintN(64, value), at)
   }
 
   #float64(value: number): void {
     this.#put(0xcb)
-    this.#length = this.#bytes.writeDoubleBE(value, this.#room(8))
+    const at = this.#room(8)
+    this.#length = this.#bytes.writeDoubleBE(value, at)
   }
 
   #text(text: string): void {
@@ -96,20 +99,23 @@ export class MsgpackWriter {
   }
 
   #uint(value: number, lengthBytes: number): void {
-    this.#length = this.#bytes.writeUIntBE(value, this.#room(lengthBytes), lengthBytes)
+    const at = this.#room(lengthBytes)
+    this.#length = this.#bytes.writeUIntBE(value, at, lengthBytes)
   }
 
   #put(byte: number): void {
-    this.#bytes[this.#room(1)] = byte
-    this.#length += 1
+    const at = this.#room(1)
+    this.#bytes[at] = byte
+    this.#length = at + 1
   }
 
   #append(bytes: Uint8Array): void {
-    this.#bytes.set(bytes, this.#room(bytes.length))
-    this.#length += bytes.length
+    const at = this.#room(bytes.length)
+    this.#bytes.set(bytes, at)
+    this.#length = at + bytes.length
   }
 
-  /** @returns where the next bytes go. */
+  /** @returns where the next bytes go: to be asked before `#bytes` is read, which may be another one afterwards. */
   #room(moreBytes: number): number {
     if (this.#length + moreBytes > this.#bytes.length) {
       const grown = Buffer.allocUnsafe(Math.max(2 * this.#bytes.length, this.#length + moreBytes))

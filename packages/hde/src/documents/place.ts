@@ -142,7 +142,14 @@ export class Place {
       }
       case KINDS.text:
         this.#texts ??= new TextColumn()
-        return take(this.#texts.code(session, list.length, given.map(String)))
+        return take(
+          this.#texts.code(
+            session,
+            list.length,
+            given.map(String),
+            list.map((row) => groups[row] ?? 0),
+          ),
+        )
       case KINDS.array: {
         const made = list.map((_, nth) => {
           const node = given[nth]

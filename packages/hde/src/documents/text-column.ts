@@ -45,12 +45,14 @@ export class TextColumn {
     return fork
   }
 
-  code(session: Session, count: number, texts: readonly string[]): string[] {
+  /** @param groups - Of each row, for the numbers in texts. */
+  code(session: Session, count: number, texts: readonly string[], groups: readonly number[] = []): string[] {
     const { coder } = session
     if (count === 0) return []
     const known = this.#seen.size
     // Of those new to this column: the text, where another column has it; else it is told below.
     const fresh: (string | undefined)[] = []
+    const freshGroups: number[] = []
     const rows: number[] = []
     const isUniform = count > 1 && coder.bit(session.shared, SHARED.uniform, coder.writing && isUniformIn(texts) ? 1 : 0) === 1
     for (let row = 0; row < (isUniform ? 1 : count); row += 1) {
@@ -64,11 +66,13 @@ export class TextColumn {
       if (index > known + fresh.length) throw corrupt('a text that was not said before')
       rows.push(index === 0 ? known + fresh.length : index - 1)
       if (index > 0) continue
-      fresh.push(this.#fromElsewhere(session, text))
+      const elsewhere = this.#fromElsewhere(session, text)
+      fresh.push(elsewhere)
+      if (elsewhere === undefined) freshGroups.push(groups[row] ?? 0)
       if (coder.writing) this.#seen.add(text)
     }
     const told = coder.writing ? fresh.flatMap((text, nth) => (text === undefined ? [this.#seen.at(known + nth)] : [])) : []
-    const contents = this.#tell(session, fresh.filter((text) => text === undefined).length, told).values()
+    const contents = this.#tell(session, freshGroups, told).values()
     for (const [nth, elsewhere] of fresh.entries()) {
       const text = elsewhere ?? contents.next().value ?? ''
       if (elsewhere === undefined) session.texts.add(text)
@@ -88,7 +92,8 @@ export class TextColumn {
     return texts.at(this.#lastElsewhere)
   }
 
-  #tell(session: Session, count: number, texts: readonly string[]): readonly string[] {
+  #tell(session: Session, groups: readonly number[], texts: readonly string[]): readonly string[] {
+    const count = groups.length
     if (count === 0) return []
     const all = Array.from({ length: count }, (_, nth) => texts[nth] ?? '')
     if (this.#content === 'hex') return all.map((text) => codeHex(session, text, this.#hexDigits))
@@ -110,14 +115,16 @@ export class TextColumn {
       if (rows === undefined) rowsOf.set(name, [row])
       else rows.push(row)
     }
+    const isGrouped = groups.some((group) => group > 0)
     for (const [name, rows] of rowsOf) {
       const template = parseTemplate(name)
       session.budget.spendNodes(rows.length * template.slots.length)
       const columns = this.#columnsOf(name, template)
+      const ownGroups = isGrouped ? { groups: rows.map((row) => groups[row] ?? 0) } : {}
       const tokens = columns.map((column, slot) => {
         const values = session.coder.writing ? rows.map((row) => taken[row]?.tokens[slot] ?? '') : []
         return column instanceof NumberColumn
-          ? column.code(session, rows.length, values.map(Number), 0, {})
+          ? column.code(session, rows.length, values.map(Number), 0, ownGroups)
           : column.code(session, rows.length, values.map(String))
       })
       for (const [nth, row] of rows.entries())

@@ -24,8 +24,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   '@dwcp/itp': [INTERFACE],
   '@dwcp/compliance': [INTERFACE],
   '@dwcp/sim': [INTERFACE],
-  '@dwcp/core': [INTERFACE, NATIVE, '@dwcp/security', ...COMPONENTS],
-  '@dwcp/cli': [INTERFACE, NATIVE, '@dwcp/core'],
+  '@dwcp/core': [INTERFACE, NATIVE, '@dwcp/security', ...COMPONENTS, '@dwcp/hde/delta'],
+  '@dwcp/cli': [INTERFACE, NATIVE, '@dwcp/core', '@dwcp/core/delta'],
 }
 
 /** Private packages that tests may use as well. */

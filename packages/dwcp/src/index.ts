@@ -14,7 +14,7 @@ export {
   fileBase,
   inspectDelta,
   joinedBase,
-} from '@dwcp/hde'
+} from './delta.js'
 export type {
   MigrateOptions,
   MigrationPhase,

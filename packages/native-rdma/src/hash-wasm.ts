@@ -1,8 +1,9 @@
-import { createXXHash128 } from 'hash-wasm'
 import { DIGEST_BYTES, digestsOf, type Hash, requirePageBytes } from './hash-contract.js'
 
 /** The twin. One WebAssembly instance serves all streams, because making one is asynchronous and `stream()` is not. */
 export async function wasmHash(reason: string): Promise<Hash> {
+  // It holds every algorithm it has as text: loaded only where the addon does not serve.
+  const { createXXHash128 } = await import('hash-wasm')
   const hasher = await createXXHash128()
 
   function xxh3_128(bytes: Uint8Array): Uint8Array {

@@ -1,5 +1,5 @@
 import { createReadStream } from 'node:fs'
-import { createDeltaDecoder, joinedBase } from '@dwcp/core'
+import { createDeltaDecoder, joinedBase } from '@dwcp/core/delta'
 import { listenForInterruption } from '../interruption.js'
 import { createOutput } from '../output.js'
 import { createProgressDisplay } from '../progress-display.js'

@@ -1,4 +1,4 @@
-import { createDeltaEncoder, fileBase, joinedBase } from '@dwcp/core'
+import { createDeltaEncoder, fileBase, joinedBase } from '@dwcp/core/delta'
 import { listenForInterruption } from '../interruption.js'
 import { createOutput } from '../output.js'
 import { createProgressDisplay } from '../progress-display.js'

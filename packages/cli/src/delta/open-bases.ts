@@ -1,4 +1,4 @@
-import { type DeltaBase, fileBase } from '@dwcp/core'
+import { type DeltaBase, fileBase } from '@dwcp/core/delta'
 
 /** All of them, or none stays open. */
 export async function openBases(paths: readonly string[]): Promise<readonly DeltaBase[]> {

@@ -1,5 +1,5 @@
 import { createReadStream } from 'node:fs'
-import { inspectDelta } from '@dwcp/core'
+import { inspectDelta } from '@dwcp/core/delta'
 import { createOutput } from '../output.js'
 import { formatTable } from '../table.js'
 import { formatBytes } from '../units.js'

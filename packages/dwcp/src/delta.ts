@@ -1,0 +1,17 @@
+export {
+  bytesBase,
+  createDeltaDecoder,
+  createDeltaEncoder,
+  type DeltaBase,
+  type DeltaDecodeOptions,
+  type DeltaDecoder,
+  type DeltaEncodeOptions,
+  type DeltaEncoder,
+  type DeltaLevel,
+  type DeltaLimits,
+  type DeltaStats,
+  type DeltaSummary,
+  fileBase,
+  inspectDelta,
+  joinedBase,
+} from '@dwcp/hde/delta'

@@ -1,0 +1,7 @@
+export { bytesBase, type DeltaBase, fileBase, joinedBase } from './delta/base.js'
+export { DEFAULT_DELTA_LIMITS, type DeltaLimits } from './delta/bounds.js'
+export { createDeltaDecoder, type DeltaDecodeOptions, type DeltaDecoder } from './delta/decoder.js'
+export { createDeltaEncoder, type DeltaEncodeOptions, type DeltaEncoder, type DeltaStats } from './delta/encoder.js'
+export { type DeltaSummary, inspectDelta } from './delta/inspect.js'
+export type { DeltaLevel } from './delta/levels.js'
+export type { HdeErrorCode } from './errors.js'

@@ -27,12 +27,13 @@ uint32_t TagOf(uint64_t mixed, int place_bits) { return static_cast<uint32_t>(mi
 
 }  // namespace
 
-bool DeltaIndex::Reserve(Bytes base, size_t bytes, size_t stride) {
+bool DeltaIndex::Reserve(Bytes base, size_t bytes, size_t stride, size_t ways) {
   base_ = base;
   stride_log_ = std::max(std::countr_zero(stride), static_cast<int>(std::bit_width(base.length)) - kMaxPlaceBits + 1);
+  ways_log_ = std::countr_zero(ways);
   place_bits_ = std::bit_width((base.length >> stride_log_) + 1);
-  table_log_ = std::clamp<int>(std::bit_width((bytes >> stride_log_) + 1), kMinTableLog, kMaxTableLog);
-  table_.reset(static_cast<uint32_t*>(std::calloc(size_t{1} << table_log_, sizeof(uint32_t))));
+  table_log_ = std::clamp<int>(std::bit_width((bytes >> stride_log_) + 1) - (ways_log_ > 0 ? ways_log_ - 1 : 0), kMinTableLog, kMaxTableLog);
+  table_.reset(static_cast<uint32_t*>(std::calloc(ways << table_log_, sizeof(uint32_t))));
   return table_ != nullptr;
 }
 
@@ -54,22 +55,37 @@ void DeltaIndex::Add(size_t from, size_t to) {
     if (at >= from + kRunBytes && Load64(here) == Load64(here - 8) && Load64(here + 8) == Load64(here)) continue;
     const uint64_t mixed = Mixed(here);
     const size_t waiting = count++ % kWaiting;
-    if (count > kWaiting) *slots[waiting] = entries[waiting];
-    slots[waiting] = table_.get() + (mixed >> (64 - table_log_));
+    if (count > kWaiting) Put(slots[waiting], entries[waiting]);
+    slots[waiting] = BucketOf(mixed);
     entries[waiting] = TagOf(mixed, place_bits_) | static_cast<uint32_t>((at >> stride_log_) + 1);
     __builtin_prefetch(slots[waiting], 1);
   }
-  for (size_t k = count - std::min(count, kWaiting); k < count; ++k) *slots[k % kWaiting] = entries[k % kWaiting];
+  for (size_t k = count - std::min(count, kWaiting); k < count; ++k) Put(slots[k % kWaiting], entries[k % kWaiting]);
 }
 
-size_t DeltaIndex::Find(const uint8_t* bytes) const {
+// The last one stands first.
+void DeltaIndex::Put(uint32_t* bucket, uint32_t entry) {
+  for (size_t way = (size_t{1} << ways_log_) - 1; way > 0; --way) bucket[way] = bucket[way - 1];
+  bucket[0] = entry;
+}
+
+size_t DeltaIndex::Find(const uint8_t* bytes, size_t room) const {
   const uint64_t mixed = Mixed(bytes);
-  const uint32_t entry = table_.get()[mixed >> (64 - table_log_)];
+  const uint32_t* bucket = BucketOf(mixed);
+  const uint32_t tag = TagOf(mixed, place_bits_);
   const uint32_t places = (uint32_t{1} << place_bits_) - 1;
-  if (entry == 0 || (entry & ~places) != TagOf(mixed, place_bits_)) return SIZE_MAX;
-  const size_t at = static_cast<size_t>((entry & places) - 1) << stride_log_;
-  const uint8_t* there = base_.data + at;
-  return Load64(bytes) == Load64(there) && Load64(bytes + 8) == Load64(there + 8) ? at : SIZE_MAX;
+  size_t best = SIZE_MAX;
+  size_t best_length = 0;
+  for (size_t way = 0; way < size_t{1} << ways_log_ && bucket[way] != 0; ++way) {
+    if ((bucket[way] & ~places) != tag) continue;
+    const size_t at = static_cast<size_t>((bucket[way] & places) - 1) << stride_log_;
+    const uint8_t* there = base_.data + at;
+    if (Load64(bytes) != Load64(there) || Load64(bytes + 8) != Load64(there + 8)) continue;
+    if (ways_log_ == 0) return at;
+    const size_t length = EqualBytes(bytes, there, std::min(room, base_.length - at));
+    if (length > best_length) best = at, best_length = length;
+  }
+  return best;
 }
 
 }  // namespace dwcp

@@ -18,6 +18,8 @@ struct Pass {
   size_t stride;
   // A shorter match elsewhere costs more to point at than its bytes cost as literals, or is chance.
   size_t min_moved_bytes;
+  // Candidates for each place of the target.
+  size_t ways;
   // After 2^so many places without a match each step is longer by one.
   int skip_shift;
 };
@@ -27,7 +29,8 @@ struct Search {
   // What that leaves of the target, by what it leaves of the base: mostly its former version.
   Pass fine;
 };
-constexpr std::array<Search, 3> kSearches = {Search{{64, 64, 6}, {16, 32, 6}}, Search{{64, 64, 6}, {8, 32, 8}}, Search{{64, 64, 8}, {4, 48, 63}}};
+constexpr std::array<Search, 3> kSearches = {Search{{64, 64, 1, 6}, {16, 32, 1, 6}}, Search{{64, 64, 1, 6}, {8, 32, 1, 8}},
+                                              Search{{64, 64, 1, 8}, {4, 28, 4, 63}}};
 // The fine index has at most so many entries for each byte that is looked for: else it would cost more than the search.
 constexpr size_t kEntriesPerLiteral = 4;
 // How far a copy goes on over bytes that differ: while, from its best end, no more than this many mismatches outweigh the matches
@@ -46,7 +49,7 @@ class Matcher {
       : target_(target), base_(base), position_(position), search_(kSearches[std::clamp(effort, 0, 2)]) {}
 
   Outcome Run() {
-    if (!index_.Reserve(base_, base_.length, search_.coarse.stride)) return OutOfMemory();
+    if (!index_.Reserve(base_, base_.length, search_.coarse.stride, search_.coarse.ways)) return OutOfMemory();
     index_.Add(0, base_.length);
     Scan(0, target_.length, search_.coarse);
     const size_t left = LiteralBytes();
@@ -85,7 +88,7 @@ class Matcher {
     size_t left = 0;
     for (const DeltaStretch& stretch : stretches) left += stretch.length;
     const size_t thinnest = std::bit_ceil(left / kEntriesPerLiteral / literal_bytes + 1);
-    if (stretches.failed() || !index_.Reserve(base_, left, std::max(search_.fine.stride, thinnest))) return false;
+    if (stretches.failed() || !index_.Reserve(base_, left, std::max(search_.fine.stride, thinnest), search_.fine.ways)) return false;
     for (const DeltaStretch& stretch : stretches) index_.Add(stretch.at, stretch.at + stretch.length);
 
     const Grown<DeltaCopy> coarse = std::exchange(copies_, {});
@@ -117,7 +120,7 @@ class Matcher {
       const uint8_t* there = base_.data + straight;
       if (Load64(target_.data + at) == Load64(there) && Load64(target_.data + at + 8) == Load64(there + 8)) return straight;
     }
-    return index_.Find(target_.data + at);
+    return index_.Find(target_.data + at, end_ - at);
   }
 
   bool Copy(size_t at, size_t source, size_t min_moved_bytes) {

@@ -6,7 +6,7 @@ import { corrupt, pastLimit } from '../errors.js'
 import { CODECS, checkMethod, methodOf, OLD_USES, oldUseOf, type Packed, unpack } from '../packing.js'
 import { framed, HASH_BYTES, KINDS } from './format.js'
 import type { DeltaKernels } from './kernels.js'
-import type { Effort } from './levels.js'
+import { type Effort, literalLevelOf } from './levels.js'
 import { packStream } from './packing.js'
 
 /** Operations and patches come before literals: the reference that describes these follows from the operations. */
@@ -34,18 +34,22 @@ export async function encodeBlock(
   block: Uint8Array,
   window: Uint8Array,
   place: BlockPlace,
-  { match, zstdLevel, tableLogMax }: Effort,
+  effort: Effort,
   stopping: { readonly signal?: AbortSignal },
 ): Promise<EncodedBlock> {
-  const matched = await kernels.match(block, window, { position: place.position, effort: match, ...stopping })
+  const matched = await kernels.match(block, window, { position: place.position, effort: effort.match, ...stopping })
   const streams =
     STREAM_ORDER.reduce((sum, name) => sum + matched[name].length, 0) <= mostStreamsBytes(block.length) ? matched : allLiteral(block)
   const reference = kernels.zstdPrefix
     ? await kernels.reference(streams, window, { ...place, literalBytes: streams.literals.length })
     : NOTHING
+  const options = { tableLogMax: effort.tableLogMax, ...stopping }
+  const literalLevel = literalLevelOf(effort, streams.literals.length + reference.length, block.length)
   const packed = await Promise.all(
     STREAM_ORDER.map((name) =>
-      packStream(kernels, streams[name], name === 'literals' ? reference : NOTHING, zstdLevel, { tableLogMax, ...stopping }),
+      name === 'literals'
+        ? packStream(kernels, streams.literals, reference, literalLevel, options)
+        : packStream(kernels, streams[name], NOTHING, effort.zstdLevel, options),
     ),
   )
   const head = new ByteWriter()

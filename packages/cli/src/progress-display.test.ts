@@ -29,13 +29,15 @@ test('a migration shows its round, how much of it is done, and what was sent', a
   expect(drawn()).toMatch(/memory → demo-b {9} {2}━{24} {2}round 2, 10 MiB sent {2}12 answers/)
 })
 
-test('an amount shows how much there is of how much', async () => {
+test('an amount shows how much there is of how much, and how long the rest takes at the same speed', async () => {
   const { screen, drawn } = terminal()
-  const display = await createProgressDisplay(createOutput({ json: false, screen, env: {} }), screen)
+  let nowMs = 500
+  const display = await createProgressDisplay(createOutput({ json: false, screen, env: {} }), screen, () => nowMs)
   display.begin('filling')
-  display.amount(2 ** 20, 2 ** 21)
+  nowMs = 2_500
+  display.amount(2 ** 20, 2 ** 22)
   display[Symbol.dispose]()
-  expect(drawn()).toContain('1 MiB of 2 MiB')
+  expect(drawn()).toContain('1 MiB of 4 MiB, 6 s left')
 })
 
 test('nothing is drawn where nobody watches', async () => {

@@ -1,14 +1,14 @@
 import type { MigrationProgress } from '@dwcp/core'
 import { phaseText } from './migration-text.js'
 import type { Output } from './output.js'
-import { formatBytes } from './units.js'
+import { formatBytes, formatDuration } from './units.js'
 
 /** One line that moves while something is on its way, and is gone afterwards. Draws nothing where nobody watches. */
 export interface ProgressDisplay extends Disposable {
   begin(title: string): void
   /** `note` is what else there is to tell; the last one stays. */
   migration(progress: MigrationProgress): void
-  /** Any other amount. */
+  /** Any other amount, and at its mean speed the time that is left. */
   amount(doneBytes: number, ofBytes: number): void
   note(text: string): void
   end(): void
@@ -19,7 +19,11 @@ const BAR_COLUMNS = 24
 const TITLE_COLUMNS = 24
 const FRAMES_PER_SECOND = 15
 
-export async function createProgressDisplay(output: Output, screen: NodeJS.WritableStream = process.stdout): Promise<ProgressDisplay> {
+export async function createProgressDisplay(
+  output: Output,
+  screen: NodeJS.WritableStream = process.stdout,
+  nowMs: () => number = () => performance.now(),
+): Promise<ProgressDisplay> {
   if (!output.live) return noDisplay
   const { SingleBar } = (await import('cli-progress')).default
   const { cyan, dim } = output.palette
@@ -41,10 +45,12 @@ export async function createProgressDisplay(output: Output, screen: NodeJS.Writa
   let extra = ''
   const draw = (done: number): void => bar.update(done, { state: extra === '' ? state : `${state}  ${dim(extra)}` })
   let done = 0
+  let begunMs = 0
   return {
     begin(title) {
       state = ''
       done = 0
+      begunMs = nowMs()
       bar.start(1, 0, { title: title.padEnd(TITLE_COLUMNS), state })
     },
     migration(progress) {
@@ -54,7 +60,8 @@ export async function createProgressDisplay(output: Output, screen: NodeJS.Writa
     },
     amount(doneBytes, ofBytes) {
       done = ofBytes > 0 ? doneBytes / ofBytes : 1
-      state = `${formatBytes(doneBytes)} of ${formatBytes(ofBytes)}`
+      const leftMs = done > 0 ? (nowMs() - begunMs) * (1 / done - 1) : 0
+      state = `${formatBytes(doneBytes)} of ${formatBytes(ofBytes)}${leftMs > 0 ? `, ${formatDuration(leftMs)} left` : ''}`
       draw(done)
     },
     note(text) {

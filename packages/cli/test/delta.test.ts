@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { watch } from 'node:fs'
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -45,6 +47,22 @@ test('several bases are taken in their order, and none is fine too', async () =>
   )
   await run('delta', 'encode', newer, '-o', delta, '--force')
   expect((await run('delta', 'decode', delta, '-o', output, '--force')).status).toBe(0)
+})
+
+test('Ctrl-C stops the work that is under way, and leaves nothing behind', { timeout: 20_000 }, async () => {
+  const folder = await mkdtemp(join(home, 'interrupted-'))
+  // No base and 96 MiB of words, which take seconds at this level.
+  const large = join(home, 'large')
+  const words = Buffer.from(Array.from({ length: 1 << 20 }, (_, at) => `${Math.imul(at, 0x9e3779b1) >>> 8} `).join(''))
+  await writeFile(large, Buffer.concat(Array.from({ length: 12 }, (_, at) => words.subarray(at))))
+  const watcher = watch(folder)
+  const begun = once(watcher, 'change')
+  const running = run('delta', 'encode', large, '-o', join(folder, 'out'), '--level', 'small')
+  await begun
+  watcher.close()
+  process.emit('SIGINT')
+  expect(await running).toMatchObject({ status: 130, stderr: expect.stringContaining('ERR_CLI_INTERRUPTED') })
+  expect(await readdir(folder)).toEqual([])
 })
 
 test('what fails leaves nothing behind, and nothing is replaced unasked', async () => {

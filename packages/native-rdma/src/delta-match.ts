@@ -1,92 +1,125 @@
+import { bytesOf, equalAfter, equalBefore, type Pair, type Stretch, similarAfter, similarBefore } from './delta-extend.js'
+import { indexOf, isSeed, SEED_BYTES, wordsOf } from './delta-index.js'
 import type { DeltaStreams } from './delta-streams.js'
 import { VarintWriter } from './varint-writer.js'
 
-// The parameters of native/match.cc, for copies that are exact.
-const SEED_BYTES = 16
+// As native/delta_match.cc, in one pass with one index.
 const MIN_MOVED_BYTES = 32
-const MIN_STRIDE = 4
-const MAX_INDEX_ENTRIES = 1 << 22
-const SKIP_SHIFT = 7
+const SKIP_SHIFT = 8
+const PATCH_BYTES = 4
 
-/** As {@link deltaMatch}, on the calling thread and without patches. */
+/** As {@link deltaMatch}, on the calling thread. */
 export function matchStreams(target: Uint8Array, base: Uint8Array, position: number): DeltaStreams {
-  const [literalLengths, copyLengths, shifts, literals] = [new VarintWriter(), new VarintWriter(), new VarintWriter(), new VarintWriter()]
-  const find = indexOf(base)
-  const targetWords = wordsOf(target)
-  let done = 0
-  let shift = 0
-  let misses = 0
-  const straightAt = (at: number): number | undefined => {
-    const source = position + at + shift
-    const fits = source >= 0 && source + SEED_BYTES <= base.length
-    return fits && equalBytes(target, at, base, source, SEED_BYTES) === SEED_BYTES ? source : undefined
-  }
-  const literal = (end: number): void => {
-    literalLengths.varint(end - done)
-    literals.append(target.subarray(done, end))
-  }
+  const pair = { target: bytesOf(target), base: bytesOf(base) }
+  const script = new Script(pair)
+  const find = indexOf(pair)
+  const [targetWords, baseWords] = [wordsOf(target), wordsOf(base)]
+  let [done, shift, misses] = [0, 0, 0]
   for (let at = 0; at + SEED_BYTES <= target.length; ) {
-    const source = straightAt(at) ?? find(target, targetWords, at)
-    const change = source === undefined ? 0 : source - position - at - shift
-    const forward = source === undefined ? 0 : equalBytes(target, at, base, source, Math.min(target.length - at, base.length - source))
-    const backward = source === undefined ? 0 : equalBytesBefore(target, at, base, source, Math.min(at - done, source))
-    if (forward === 0 || (change !== 0 && forward + backward < MIN_MOVED_BYTES)) {
-      at += 1 + (misses >> SKIP_SHIFT)
-      misses += 1
+    const straight = position + at + shift
+    const goesOn = straight >= 0 && straight + SEED_BYTES <= base.length && isSeed(targetWords, at, baseWords, straight)
+    const source = goesOn ? straight : find(at)
+    const found = source === undefined ? undefined : extended(pair, done, at, source)
+    if (source === undefined || found === undefined || (found.exactBytes < MIN_MOVED_BYTES && source !== straight)) {
+      at += 1 + (misses++ >> SKIP_SHIFT)
       continue
     }
+    const begin = at - found.before
+    script.copy(begin, source - found.before, found.before + found.after, source - at - position, found.similar)
+    shift = source - at - position
+    done = at + found.after
+    at = done
     misses = 0
-    literal(at - backward)
-    copyLengths.varint(backward + forward)
-    shifts.zigzag(change)
-    shift += change
-    at += forward
-    done = at
   }
-  if (done < target.length) literal(target.length)
-  return {
-    literalLengths: literalLengths.view(),
-    copyLengths: copyLengths.view(),
-    shifts: shifts.view(),
-    literals: literals.view(),
-    patchGaps: new Uint8Array(),
-    patchValues: new Uint8Array(),
+  return script.end()
+}
+
+interface Extended {
+  readonly before: number
+  readonly after: number
+  /** Around the seed. */
+  readonly exactBytes: number
+  readonly similar: readonly Stretch[]
+}
+
+function extended(pair: Pair, done: number, at: number, source: number): Extended {
+  const { target, base } = pair
+  const room = (bytes: number): number => Math.min(target.length - at, base.length - source) - bytes
+  let before = equalBefore(pair, at, source, Math.min(at - done, source))
+  let after = equalAfter(pair, at, source, room(0))
+  const exactBytes = before + after
+  const similar: Stretch[] = []
+  const more = similarBefore(pair, at - before, source - before, Math.min(at - done, source) - before)
+  before += more
+  if (more > 0) similar.push({ at: at - before, length: more })
+  // Bounded by the target: each turn takes at least one byte of it.
+  for (let length = similarAfter(pair, at + after, source + after, room(after)); length > 0; ) {
+    similar.push({ at: at + after, length })
+    after += length
+    after += equalAfter(pair, at + after, source + after, room(after))
+    length = similarAfter(pair, at + after, source + after, room(after))
   }
+  return { before, after, exactBytes, similar }
 }
 
-function wordsOf(bytes: Uint8Array): DataView {
-  return new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
-}
+class Script {
+  readonly #pair: Pair
+  readonly #literalLengths = new VarintWriter()
+  readonly #copyLengths = new VarintWriter()
+  readonly #shifts = new VarintWriter()
+  readonly #literals = new VarintWriter()
+  readonly #patchGaps = new VarintWriter()
+  readonly #patchValues = new VarintWriter()
+  #done = 0
+  #shift = 0
+  #patched = 0
 
-/** Finds a place in `base` whose first 16 bytes are those at `at`. */
-function indexOf(base: Uint8Array): (target: Uint8Array, words: DataView, at: number) => number | undefined {
-  const stride = Math.max(MIN_STRIDE, Math.ceil(base.length / MAX_INDEX_ENTRIES))
-  const bits = Math.max(12, Math.ceil(Math.log2(base.length / stride + 1)))
-  const table = new Uint32Array(2 ** bits)
-  const baseWords = wordsOf(base)
-  for (let at = 0; at + SEED_BYTES <= base.length; at += stride) table[slot(baseWords, at, bits)] = at / stride + 1
-  return (target, words, at) => {
-    const entry = table[slot(words, at, bits)] ?? 0
-    const source = (entry - 1) * stride
-    return entry !== 0 && equalBytes(target, at, base, source, SEED_BYTES) === SEED_BYTES ? source : undefined
+  constructor(pair: Pair) {
+    this.#pair = pair
   }
-}
 
-function slot(words: DataView, at: number, bits: number): number {
-  let mixed = Math.imul(words.getUint32(at, true), 0x9e3779b1) ^ Math.imul(words.getUint32(at + 4, true), 0x85ebca77)
-  mixed = Math.imul(mixed ^ (mixed >>> 15), 0xc2b2ae3d) + Math.imul(words.getUint32(at + 8, true), 0x27d4eb2f)
-  mixed = Math.imul(mixed ^ (mixed >>> 15), 0x165667b1) + Math.imul(words.getUint32(at + 12, true), 0x9e3779b1)
-  return (mixed ^ (mixed >>> 13)) >>> (32 - bits)
-}
+  copy(at: number, source: number, length: number, shift: number, similar: readonly Stretch[]): void {
+    this.#literal(at)
+    this.#copyLengths.varint(length)
+    this.#shifts.zigzag(shift - this.#shift)
+    this.#shift = shift
+    this.#done = at + length
+    for (const stretch of similar) this.#patches(stretch, source - at, at + length)
+  }
 
-function equalBytes(one: Uint8Array, at: number, other: Uint8Array, otherAt: number, most: number): number {
-  let length = 0
-  while (length < most && one[at + length] === other[otherAt + length]) length += 1
-  return length
-}
+  end(): DeltaStreams {
+    if (this.#done < this.#pair.target.length) this.#literal(this.#pair.target.length)
+    return {
+      literalLengths: this.#literalLengths.view(),
+      copyLengths: this.#copyLengths.view(),
+      shifts: this.#shifts.view(),
+      literals: this.#literals.view(),
+      patchGaps: this.#patchGaps.view(),
+      patchValues: this.#patchValues.view(),
+    }
+  }
 
-function equalBytesBefore(one: Uint8Array, at: number, other: Uint8Array, otherAt: number, most: number): number {
-  let length = 0
-  while (length < most && one[at - 1 - length] === other[otherAt - 1 - length]) length += 1
-  return length
+  #literal(end: number): void {
+    this.#literalLengths.varint(end - this.#done)
+    this.#literals.append(this.#pair.target.subarray(this.#done, end))
+  }
+
+  /** Differences as little-endian numbers: when code moves, its addresses change by the same amount wherever a carry falls. */
+  #patches(stretch: Stretch, toSource: number, copyEnd: number): void {
+    const { target, base } = this.#pair
+    const end = stretch.at + stretch.length
+    for (let at = Math.max(stretch.at, this.#patched); at < end; ) {
+      const [now, old] = [target[at] ?? 0, base[at + toSource] ?? 0]
+      if (now === old) {
+        at += 1
+        continue
+      }
+      this.#patchGaps.varint(at - this.#patched)
+      const whole = at + PATCH_BYTES <= copyEnd
+      if (whole) this.#patchValues.zigzag((target.readInt32LE(at) - base.readInt32LE(at + toSource)) | 0)
+      else this.#patchValues.append(Uint8Array.of(now - old))
+      at += whole ? PATCH_BYTES : 1
+      this.#patched = at
+    }
+  }
 }

@@ -88,11 +88,11 @@ test('addresses that all changed by the same amount are patched, each by that am
   const newer = older.slice()
   const words = new DataView(newer.buffer)
   for (let at = 100; at < 39_000; at += 500) words.setInt32(at, words.getInt32(at, true) + 0x1234, true)
-  const streams = await deltaMatch(newer, older)
-  if (deltaBackend().kind === 'js') return expect(streams.patchGaps).toHaveLength(0)
-  expect(streams.literals).toHaveLength(0)
   const amount = [...zigzagVarint(0x1234)]
-  expect([...streams.patchValues]).toEqual(Array.from({ length: 78 }, () => amount).flat())
+  for (const streams of [await deltaMatch(newer, older), matchStreams(newer, older, 0)]) {
+    expect(streams.literals).toHaveLength(0)
+    expect([...streams.patchValues]).toEqual(Array.from({ length: 78 }, () => amount).flat())
+  }
 })
 
 function zigzagVarint(value: number): number[] {
@@ -138,6 +138,23 @@ test('both decoders give the same bytes, or both refuse, whatever was done to th
     { numRuns: 2_000 },
   )
   expect(refused).toBeGreaterThan(0)
+})
+
+test('the twin needs about as few bytes as the addon', async () => {
+  const older = noise(300_000, 21)
+  const parts: Uint8Array[] = []
+  for (let piece = 0; piece < 100; piece += 1) {
+    const copied = older.slice(piece * 2_000, piece * 2_000 + 2_500)
+    const words = new DataView(copied.buffer)
+    for (let at = 40; at < 2_400; at += 90 + piece) words.setInt32(at, words.getInt32(at, true) + 77, true)
+    parts.push(copied, noise(20, piece + 1))
+  }
+  const target = Buffer.concat(parts)
+  const bytesIn = (streams: DeltaStreams): number => STREAM_NAMES.reduce((sum, name) => sum + streams[name].length, 0)
+  const [native, twin] = [await deltaMatch(target, older), matchStreams(target, older, 0)]
+  expect(bytesIn(twin)).toBeLessThan(bytesIn(native) * 1.1)
+  expect(bytesIn(native)).toBeLessThan(bytesIn(twin) * 1.1)
+  expect(Buffer.compare(applyStreams(twin, older, 0, target.length), target)).toBe(0)
 })
 
 test('both find the same reference for any operations, however much of it there may be', async () => {

@@ -40,7 +40,7 @@ export function deltaBackend(): Backend {
  * Describes `target` by what `base` has: literals, copies from anywhere in it, and patches to copies that are almost right, as
  * differences of little-endian 32-bit numbers (after bsdiff, Percival 2003, whose differences are bytes). Six streams, each to be
  * compressed by itself. An index of the base costs up to 128 MiB while it runs. Bytes are borrowed, unchanged and not transferred,
- * until the promise settles. Without the addon it runs on the calling thread, and copies are exact.
+ * until the promise settles. Without the addon it runs on the calling thread.
  *
  * @throws `ERR_NATIVE_OUT_OF_MEMORY`; `signal.reason`.
  * @example

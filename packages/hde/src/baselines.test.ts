@@ -1,66 +1,84 @@
 import type { Digest } from '@dwcp/interface'
+import { loadPageImages, type PageImage } from '@dwcp/native-rdma/codec'
+import { loadHash } from '@dwcp/native-rdma/hash'
 import { expect, test } from 'vitest'
 import { Baselines } from './baselines.js'
-import { Image } from './image.js'
 import { layOut } from './layout.js'
 
 const layout = layOut([{ pageBytes: 4096, lengthBytes: 1 << 20, maxLengthBytes: 1 << 20 }])
-const NO_TAGS = new Uint32Array(8)
+const images = loadPageImages(await loadHash())
 const digest = (value: number): Digest => `sha-256:${value.toString(16)}`
 
-function imageOf(pages: number): Image {
-  const image = Image.empty(layout)
-  for (let page = 0; page < pages; page += 1) image.write(0, page, Buffer.alloc(4096, page + 1), 0, Buffer.alloc(16, page), 0, NO_TAGS)
+async function imageOf(pages: number, image: PageImage = images.create(layout), seed = 1): Promise<PageImage> {
+  const batch = images.batch(image)
+  const bytes = new Uint8Array(pages * 4096)
+  for (let page = 0; page < pages; page += 1) bytes.fill(page + seed, page * 4096, (page + 1) * 4096)
+  const numbers = Uint32Array.from({ length: pages }, (_, page) => page)
+  await batch.take({ region: 0, pageBytes: 4096, pages: numbers, bytes }, { zeros: true, duplicates: true, delta: true, changedPages: 999 })
+  await batch.pack({ method: 0, level: 0, spareBytes: 0 })
   return image
 }
 
-test('lists the digests of one workload, newest first', () => {
-  const baselines = new Baselines(1e9, 2)
-  baselines.keep('a', digest(1), imageOf(1))
-  baselines.keep('b', digest(2), imageOf(1))
-  baselines.keep('a', digest(3), imageOf(1))
+test('lists the digests of one workload, newest first', async () => {
+  const baselines = new Baselines(1e9, 2, 4)
+  baselines.keep('a', digest(1), await imageOf(1))
+  baselines.keep('b', digest(2), await imageOf(1))
+  baselines.keep('a', digest(3), await imageOf(1))
   baselines.find('a', digest(1))
-  expect(baselines.list('a')).toEqual([digest(3), digest(1)])
-  expect(baselines.list('c')).toEqual([])
+  expect(baselines.own('a')).toEqual([digest(3), digest(1)])
+  expect(baselines.own('c')).toEqual([])
 })
 
-test('drops the least recently used past its bound, and not before', () => {
-  const one = imageOf(16).lengthBytes + 4096
-  const baselines = new Baselines(2 * one, 9)
-  baselines.keep('a', digest(1), imageOf(16))
-  baselines.keep('a', digest(2), imageOf(16))
+test('drops the least recently used past its bound, and not before', async () => {
+  const one = (await imageOf(16)).lengthBytes + 4096
+  const baselines = new Baselines(2 * one, 9, 4)
+  baselines.keep('a', digest(1), await imageOf(16))
+  baselines.keep('a', digest(2), await imageOf(16))
   expect(baselines.lengthBytes).toBe(2 * one)
   baselines.find('a', digest(1))
-  baselines.keep('a', digest(3), imageOf(16))
+  baselines.keep('a', digest(3), await imageOf(16))
   expect(baselines.list('a')).toEqual([digest(3), digest(1)])
   expect(baselines.lengthBytes).toBe(2 * one)
 })
 
-test('refuses an image past its bound without dropping the others', () => {
-  const baselines = new Baselines(imageOf(16).lengthBytes + 4096, 9)
-  expect(baselines.keep('a', digest(1), imageOf(16))).toBe(true)
-  expect(baselines.keep('a', digest(2), imageOf(17))).toBe(false)
+test('refuses an image past its bound without dropping the others', async () => {
+  const baselines = new Baselines((await imageOf(16)).lengthBytes + 4096, 9, 4)
+  expect(baselines.keep('a', digest(1), await imageOf(16))).toBe(true)
+  expect(baselines.keep('a', digest(2), await imageOf(17))).toBe(false)
   expect(baselines.list('a')).toEqual([digest(1)])
 })
 
-test('counts what images share once, and gives it back with the last of them', () => {
-  const baselines = new Baselines(1e9, 2)
-  const first = imageOf(64)
+test('counts what images share once, and gives it back with the last of them', async () => {
+  const baselines = new Baselines(1e9, 2, 4)
+  const first = await imageOf(64)
   baselines.keep('a', digest(1), first)
   const before = baselines.lengthBytes
-  const second = first.fork(layout)
-  second.write(0, 0, Buffer.alloc(4096, 99), 0, Buffer.alloc(16, 99), 0, NO_TAGS)
+  const second = await imageOf(1, first.fork(layout), 99)
+  const alone = second.lengthBytes
   baselines.keep('a', digest(2), second)
-  expect(baselines.lengthBytes - before).toBe(second.overheadBytes + 4096 + 16_384)
-  baselines.keep('a', digest(1), imageOf(0))
-  baselines.keep('a', digest(2), imageOf(0))
-  expect(baselines.lengthBytes).toBe(2 * (imageOf(0).lengthBytes + 4096))
+  // What differs by one page costs that page, and tables.
+  expect(baselines.lengthBytes - before).toBeLessThan(alone / 4)
+  expect(baselines.lengthBytes - before).toBeGreaterThan(4096)
+  baselines.keep('a', digest(1), await imageOf(0))
+  baselines.keep('a', digest(2), await imageOf(0))
+  expect(baselines.lengthBytes).toBe(2 * ((await imageOf(0)).lengthBytes + 4096))
 })
 
-test('keeps so many of one workload, and drops the oldest', () => {
-  const baselines = new Baselines(1e9, 2)
-  baselines.keep('b', digest(9), imageOf(1))
-  for (const value of [1, 2, 3]) baselines.keep('a', digest(value), imageOf(1))
-  expect(baselines.list('a')).toEqual([digest(3), digest(2)])
-  expect(baselines.list('b')).toEqual([digest(9)])
+test('keeps so many of one workload, and drops the oldest', async () => {
+  const baselines = new Baselines(1e9, 2, 4)
+  baselines.keep('b', digest(9), await imageOf(1))
+  for (const value of [1, 2, 3]) baselines.keep('a', digest(value), await imageOf(1))
+  expect(baselines.own('a')).toEqual([digest(3), digest(2)])
+  expect(baselines.own('b')).toEqual([digest(9)])
+})
+
+test('names the newest baseline of other workloads behind its own, as many as may be', async () => {
+  const baselines = new Baselines(1e9, 2, 2)
+  for (const [value, workload] of ['b', 'c', 'd', 'd', 'a'].entries()) baselines.keep(workload, digest(value), await imageOf(1))
+  expect(baselines.list('a')).toEqual([digest(4), digest(3), digest(1)])
+  expect(baselines.find('a', digest(1))).toBeDefined()
+  expect(baselines.find('a', digest(0))).toBeUndefined()
+  const strict = new Baselines(1e9, 2, 0)
+  strict.keep('b', digest(1), await imageOf(1))
+  expect([strict.list('a'), strict.find('a', digest(1))]).toEqual([[], undefined])
 })

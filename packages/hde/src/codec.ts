@@ -1,9 +1,11 @@
 import type { DecodeLimits, Digest, LinkId, Logger, StateCodec } from '@dwcp/interface'
 import { silentLogger } from '@dwcp/interface'
+import type { PageImage } from '@dwcp/native-rdma/codec'
+import type { Candidate } from './baseline-choice.js'
 import { Baselines } from './baselines.js'
 import { StateDecoder } from './decoder.js'
 import { type PageEncoder, StateEncoder } from './encoder.js'
-import { Image } from './image.js'
+import { fits } from './fits.js'
 import { type Kernels, loadKernels } from './kernels.js'
 import { layOut } from './layout.js'
 import { DEFAULT_DECODE_LIMITS } from './limits.js'
@@ -27,6 +29,12 @@ export interface CodecOptions {
    * @defaultValue 2
    */
   readonly baselinesPerWorkload?: number
+  /**
+   * Baselines of other workloads that are named, and taken, for one that has none of its own or another one: machines made from one
+   * image have much in common. Who may send a workload here can then make it hold what such a baseline holds: 0 where workloads of
+   * strangers share a node. @defaultValue 4
+   */
+  readonly siblingBaselines?: number
   /** What a decoder accepts, where it is not told otherwise. @defaultValue {@link DEFAULT_DECODE_LIMITS} */
   readonly limits?: DecodeLimits
   /** @defaultValue silent */
@@ -72,27 +80,33 @@ export function createCodec(options: CodecOptions = {}): PageCodec {
   return createCodecOn(loadKernels, options)
 }
 
+/** Of the digests that the other side offers; each that is here as well is looked at. */
+const MOST_OFFERED = 16
+
 /** @internal As {@link createCodec}, on kernels given by the caller. */
 export function createCodecOn(load: () => Promise<Kernels>, options: CodecOptions = {}): PageCodec {
   const {
     profile = () => 'hybrid' as const,
     baselineBytes = DEFAULT_BASELINE_BYTES,
     baselinesPerWorkload = 2,
+    siblingBaselines = 4,
     limits = DEFAULT_DECODE_LIMITS,
   } = options
   const logger = options.logger ?? silentLogger
   if (!(baselineBytes >= 0)) throw new RangeError(`baselineBytes is ${baselineBytes}: it must be 0 or more`)
   if (!(baselinesPerWorkload >= 0)) throw new RangeError(`baselinesPerWorkload is ${baselinesPerWorkload}: it must be 0 or more`)
+  if (!(siblingBaselines >= 0)) throw new RangeError(`siblingBaselines is ${siblingBaselines}: it must be 0 or more`)
   checkLimits(limits)
-  const baselines = new Baselines(baselineBytes, baselinesPerWorkload)
+  const baselines = new Baselines(baselineBytes, baselinesPerWorkload, siblingBaselines)
   let loading: Promise<Kernels> | undefined
   const kernels = (): Promise<Kernels> => {
     loading ??= load().then((loaded) => announce(loaded, logger))
     return loading
   }
-  const keeper = (workload: string) => (digest: Digest, image: Image | undefined, whole: boolean) => {
+  const keeper = (workload: string) => (digest: Digest, image: PageImage | undefined, whole: boolean) => {
     const kept = whole && image !== undefined && baselines.keep(workload, digest, image)
     if (kept) return
+    image?.close()
     const why = !whole ? 'the stream did not end well' : image === undefined ? 'this profile keeps no image' : 'past baselineBytes'
     logger.debug({ workload, digest, why }, 'no baseline kept')
   }
@@ -101,18 +115,22 @@ export function createCodecOn(load: () => Promise<Kernels>, options: CodecOption
     encoder({ workload, regions, link, have = [] }) {
       const chosen = profileNamed(profile(link))
       const layout = layOut(regions)
-      const usable = (digest: Digest): Image | undefined => {
-        const image = baselines.find(workload, digest)
-        return image?.fits(layout) === true ? image : undefined
-      }
-      const baseline = chosen.image ? have.find((digest) => usable(digest) !== undefined) : undefined
-      const image = baseline === undefined ? Image.empty(layout) : usable(baseline)?.fork(layout)
+      const forks = (digests: readonly Digest[]): readonly Candidate[] =>
+        digests.flatMap((digest) => {
+          const image = baselines.find(workload, digest)
+          return image !== undefined && fits(image, layout) ? [{ digest, image: image.fork(layout) }] : []
+        })
+      // The first of its own: newest first on the other side.
+      const own = have.filter((digest) => baselines.own(workload).includes(digest))
+      const ownForks = chosen.image ? firstOf(own, forks) : []
+      const siblings = chosen.image && ownForks.length === 0 ? forks(have.slice(0, MOST_OFFERED)) : []
       return new StateEncoder({
         kernels,
         profile: () => withImage(profileNamed(profile(link)), chosen.image),
         layout,
-        image: chosen.image ? image : undefined,
-        baseline,
+        hasImage: chosen.image,
+        baselines: ownForks.length > 0 ? ownForks : siblings,
+        isOwn: ownForks.length > 0,
         keep: keeper(workload),
       })
     },
@@ -129,6 +147,15 @@ export function createCodecOn(load: () => Promise<Kernels>, options: CodecOption
       })
     },
   }
+}
+
+/** The first that there is one of. */
+function firstOf(digests: readonly Digest[], forks: (digests: readonly Digest[]) => readonly Candidate[]): readonly Candidate[] {
+  for (const digest of digests) {
+    const found = forks([digest])
+    if (found.length > 0) return found
+  }
+  return []
 }
 
 function profileNamed(name: EncodingProfile): Profile {

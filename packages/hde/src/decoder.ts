@@ -1,10 +1,10 @@
 import type { DecodeLimits, Decoder, Digest, StateChunk } from '@dwcp/interface'
 import { DwcpError } from '@dwcp/interface'
+import type { PageImage, PageRegion } from '@dwcp/native-rdma/codec'
 import { corrupt, type HdeErrorCode } from './errors.js'
+import { fits } from './fits.js'
 import { FRAME_KINDS, type OpenFrame, openFrame } from './frame.js'
-import { Image } from './image.js'
 import type { Kernels } from './kernels.js'
-import type { RegionShape } from './layout.js'
 import { OpaqueJoin } from './opaque-frame.js'
 import { PagesDecoder } from './pages-decoder.js'
 import { readStart } from './start-frame.js'
@@ -15,19 +15,19 @@ const NOTHING = new Uint8Array(0)
 export interface DecoderParts {
   readonly kernels: () => Promise<Kernels>
   readonly workload: string
-  readonly layout: readonly RegionShape[]
+  readonly layout: readonly PageRegion[]
   readonly limits: DecodeLimits
-  readonly findBaseline: (digest: Digest) => Image | undefined
+  readonly findBaseline: (digest: Digest) => PageImage | undefined
   readonly baselines: () => readonly Digest[]
   /** Keeps the image on close. */
-  readonly keep: (digest: Digest, image: Image | undefined, whole: boolean) => void
+  readonly keep: (digest: Digest, image: PageImage | undefined, whole: boolean) => void
 }
 
 export class StateDecoder implements Decoder {
   readonly #parts: DecoderParts
   readonly #turn = new Turn('decoder')
   readonly #opaque: OpaqueJoin
-  #image: Image | undefined
+  #image: PageImage | undefined
   #pagesDecoder: PagesDecoder | undefined
   #sequence = 0
 
@@ -52,8 +52,10 @@ export class StateDecoder implements Decoder {
     const whole = this.#turn.close() && !this.#opaque.open
     const image = this.#image
     this.#image = undefined
+    this.#pagesDecoder?.close()
     this.#pagesDecoder = undefined
     if (keepAs !== undefined) this.#parts.keep(keepAs, image, whole)
+    else image?.close()
   }
 
   async #decode(frame: OpenFrame, kernels: Kernels): Promise<readonly StateChunk[]> {
@@ -92,13 +94,13 @@ export class StateDecoder implements Decoder {
     const { image, baseline } = readStart(frame.reader, layout)
     verifyWhole(frame)
     if (baseline !== undefined) this.#image = this.#baseline(baseline).fork(layout)
-    else if (image) this.#image = Image.empty(layout)
+    else if (image) this.#image = kernels.images.create(layout)
     this.#pagesDecoder = new PagesDecoder(kernels, layout, this.#image, limits.chunkBytes)
   }
 
-  #baseline(digest: Digest): Image {
+  #baseline(digest: Digest): PageImage {
     const found = this.#parts.findBaseline(digest)
-    if (found?.fits(this.#parts.layout) === true) return found
+    if (found !== undefined && fits(found, this.#parts.layout)) return found
     const why = found === undefined ? 'is not here' : 'does not fit the regions'
     const text = `the frames build on baseline ${digest} of ${this.#parts.workload}, which ${why}: encode again without \`have\``
     const details = { digest, workload: this.#parts.workload, held: this.#parts.baselines() }

@@ -1,12 +1,10 @@
-import { setImmediate } from 'node:timers/promises'
 import type { Digest, Encoder, StateChunk } from '@dwcp/interface'
-import type { PageBatch } from './classify.js'
+import type { PageImage, PageRegion } from '@dwcp/native-rdma/codec'
+import { type Candidate, chooseBaseline } from './baseline-choice.js'
 import { pastLimit } from './errors.js'
 import { beginFrame, FRAME_KINDS, sealFrame } from './frame.js'
-import type { Image } from './image.js'
 import type { Kernels } from './kernels.js'
-import type { RegionShape } from './layout.js'
-import { BATCH_BYTES, DEFAULT_DECODE_LIMITS, IMAGE_BATCH_BYTES } from './limits.js'
+import { DEFAULT_DECODE_LIMITS } from './limits.js'
 import { encodeOpaque } from './opaque-frame.js'
 import { PagesEncoder } from './pages-encoder.js'
 import type { Profile } from './profiles.js'
@@ -19,13 +17,15 @@ const NOTHING = new Uint8Array(0)
 export interface EncoderParts {
   readonly kernels: () => Promise<Kernels>
   readonly profile: () => Profile
-  readonly layout: readonly RegionShape[]
-  /** What the other side holds, to be written to; absent where the profile keeps none. */
-  readonly image: Image | undefined
-  /** The baseline that `image` began as. */
-  readonly baseline: Digest | undefined
+  readonly layout: readonly PageRegion[]
+  /** Whether an image of what the other side holds is kept. */
+  readonly hasImage: boolean
+  /** What the image may begin as: one of this workload, or several of others. They are this encoder's to close. */
+  readonly baselines: readonly Candidate[]
+  /** Whether the only baseline is the workload's own, to be taken whatever the pages are. */
+  readonly isOwn: boolean
   /** Keeps the image on close. */
-  readonly keep: (digest: Digest, image: Image | undefined, whole: boolean) => void
+  readonly keep: (digest: Digest, image: PageImage | undefined, whole: boolean) => void
 }
 
 /**
@@ -42,14 +42,17 @@ export class StateEncoder implements PageEncoder {
   readonly #parts: EncoderParts
   readonly #turn = new Turn('encoder')
   readonly #tally = new Tally()
-  #image: Image | undefined
+  #candidates: readonly Candidate[]
+  #baseline: Digest | undefined
+  #image: PageImage | undefined
   #kernels: Kernels | undefined
   #pagesEncoder: PagesEncoder | undefined
   #sequence = 0
 
   constructor(parts: EncoderParts) {
     this.#parts = parts
-    this.#image = parts.image
+    this.#candidates = parts.baselines
+    this.#baseline = parts.isOwn ? parts.baselines[0]?.digest : undefined
   }
 
   async encode(chunk: StateChunk): Promise<readonly Uint8Array[]> {
@@ -57,7 +60,7 @@ export class StateEncoder implements PageEncoder {
     return this.#turn.take(async () => {
       const kernels = this.#kernels ?? (await this.#parts.kernels())
       this.#kernels = kernels
-      const frames = this.#sequence === 0 ? [this.#start(kernels)] : []
+      const frames = this.#sequence === 0 ? [await this.#start(kernels, chunk)] : []
       frames.push(...(chunk.kind === 'pages' ? await this.#pages(kernels, chunk) : await this.#other(kernels, chunk)))
       for (const frame of frames) this.#tally.wireBytes += frame.length
       return frames
@@ -65,8 +68,8 @@ export class StateEncoder implements PageEncoder {
   }
 
   stats(): PageEncoderStats {
-    const { profile, baseline } = this.#parts
-    const stats = { ...this.#tally.stats(), profile: profile().name, ...(baseline === undefined ? {} : { baseline }) }
+    const baseline = this.#baseline
+    const stats = { ...this.#tally.stats(), profile: this.#parts.profile().name, ...(baseline === undefined ? {} : { baseline }) }
     return this.#kernels === undefined ? stats : { ...stats, backends: this.#kernels.backends }
   }
 
@@ -74,14 +77,35 @@ export class StateEncoder implements PageEncoder {
     const whole = this.#turn.close()
     const image = this.#image
     this.#image = undefined
+    this.#pagesEncoder?.close()
     this.#pagesEncoder = undefined
+    for (const candidate of this.#candidates) candidate.image.close()
+    this.#candidates = []
     if (keepAs !== undefined) this.#parts.keep(keepAs, image, whole)
+    else image?.close()
   }
 
-  #start(kernels: Kernels): Uint8Array {
+  async #start(kernels: Kernels, chunk: StateChunk): Promise<Uint8Array> {
+    const { hasImage, layout } = this.#parts
+    if (hasImage) {
+      const chosen = await this.#chosen(chunk)
+      this.#baseline = chosen?.digest
+      this.#image = chosen?.image ?? kernels.images.create(layout)
+    }
     const head = beginFrame(FRAME_KINDS.start, this.#sequence++)
-    writeStart(head, { image: this.#image !== undefined, baseline: this.#parts.baseline }, this.#parts.layout)
+    writeStart(head, { image: hasImage, baseline: this.#baseline }, layout)
     return sealFrame(head.view(), NOTHING, NOTHING, kernels.hash)
+  }
+
+  /** Without pages there is nothing to choose another workload's baseline by. */
+  async #chosen(chunk: StateChunk): Promise<Candidate | undefined> {
+    const { isOwn, layout } = this.#parts
+    const candidates = this.#candidates
+    this.#candidates = []
+    if (isOwn) return candidates[0]
+    if (chunk.kind === 'pages') return chooseBaseline(candidates, chunk, layout[chunk.region]?.pageBytes ?? 1)
+    for (const candidate of candidates) candidate.image.close()
+    return undefined
   }
 
   async #pages(kernels: Kernels, chunk: Extract<StateChunk, { kind: 'pages' }>): Promise<readonly Uint8Array[]> {
@@ -89,11 +113,13 @@ export class StateEncoder implements PageEncoder {
     this.#pagesEncoder ??= new PagesEncoder(kernels, this.#parts.profile, this.#image, this.#tally)
     this.#tally.rawBytes += chunk.bytes.length
     const frames: Uint8Array[] = []
-    const batchBytes = this.#image === undefined ? BATCH_BYTES : IMAGE_BATCH_BYTES
-    for (const batch of batches(chunk, pageBytes, batchBytes)) {
-      // Raw and zero pages need no thread: without a turn of the loop a long chunk would hold up everything else.
-      if (frames.length > 0) await setImmediate()
-      frames.push(await this.#pagesEncoder.encode(batch, this.#sequence++))
+    for (let first = 0; first < chunk.pages.length; ) {
+      const pages = chunk.pages.subarray(first)
+      const list = { region: chunk.region, pageBytes, pages, bytes: chunk.bytes.subarray(first * pageBytes) }
+      const { frame, count } = await this.#pagesEncoder.encode(list, this.#sequence++)
+      frames.push(frame)
+      // At least one page each time.
+      first += count
     }
     return frames
   }
@@ -117,21 +143,8 @@ export class StateEncoder implements PageEncoder {
   }
 }
 
-function* batches(
-  { region, pages, bytes }: Extract<StateChunk, { kind: 'pages' }>,
-  pageBytes: number,
-  batchBytes: number,
-): Generator<PageBatch> {
-  const all = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
-  const batchPages = Math.max(1, batchBytes / pageBytes)
-  for (let first = 0; first < pages.length; first += batchPages) {
-    const end = Math.min(pages.length, first + batchPages)
-    yield { region, pageBytes, pages: pages.subarray(first, end), bytes: all.subarray(first * pageBytes, end * pageBytes) }
-  }
-}
-
 /** A driver that breaks the contract of `StateChunk` must hear of it here, not from the decoder on another machine. */
-function checkChunk(chunk: StateChunk, layout: readonly RegionShape[]): void {
+function checkChunk(chunk: StateChunk, layout: readonly PageRegion[]): void {
   if (chunk.kind === 'opaque' && chunk.bytes.length > DEFAULT_DECODE_LIMITS.chunkBytes) {
     throw pastLimit('the length of opaque state', chunk.bytes.length, DEFAULT_DECODE_LIMITS.chunkBytes, 'emit it in several chunks')
   }

@@ -24,22 +24,17 @@ export function beginFrame(kind: number, sequence: number): ByteWriter {
 
 /** `content` stands for what the frame decodes to: a hash of it, or hashes; empty where the head says it all. */
 export function sealFrame(head: Uint8Array, payload: Uint8Array, content: Uint8Array, hash: Kernels['hash']): Uint8Array {
-  const frame = layFrame(head, payload.length)
+  const frame = new Uint8Array(head.length + payload.length + HASH_BYTES)
+  frame.set(head)
   frame.set(payload, head.length)
   return sealInPlace(frame, head.length, content, hash)
 }
 
-/** A frame whose payload, from `head.length` on, is still to be written; then {@link sealInPlace}. */
-export function layFrame(head: Uint8Array, payloadBytes: number): Buffer {
-  const frame = Buffer.allocUnsafeSlow(head.length + payloadBytes + HASH_BYTES)
-  frame.set(head)
-  return frame
-}
-
-export function sealInPlace(frame: Buffer, headBytes: number, content: Uint8Array, hash: Kernels['hash']): Uint8Array {
+/** `frame` is head, payload and room for the check. */
+export function sealInPlace(frame: Uint8Array, headBytes: number, content: Uint8Array, hash: Kernels['hash']): Uint8Array {
   const check = hash.xxh3_128(Buffer.concat([frame.subarray(0, headBytes), content]))
   frame.set(check, frame.length - HASH_BYTES)
-  return new Uint8Array(frame.buffer, frame.byteOffset, frame.length)
+  return frame
 }
 
 export interface OpenFrame {

@@ -1,4 +1,5 @@
 import { DwcpError, type Region } from '@dwcp/interface'
+import type { PageRegion } from '@dwcp/native-rdma/codec'
 import { type HdeErrorCode, pastLimit } from './errors.js'
 
 const PAGE_BYTES_MIN = 64
@@ -8,20 +9,12 @@ const REGIONS_MAX = 1024
 /** Page numbers travel and are indexed as unsigned 32-bit integers. */
 const PAGES_MAX = 2 ** 32 - 2
 
-export interface RegionShape {
-  readonly pageBytes: number
-  /** Page numbers below this exist. */
-  readonly maxPages: number
-  /** The number of its first page when the pages of all regions are counted through. */
-  readonly firstPage: number
-}
-
 /**
  * The regions both sides agreed on, with their pages counted through, so that one number names any page of the workload.
  *
  * @throws `ERR_HDE_LIMIT` for regions that this format cannot describe.
  */
-export function layOut(regions: readonly Region[]): readonly RegionShape[] {
+export function layOut(regions: readonly Region[]): readonly PageRegion[] {
   if (regions.length > REGIONS_MAX) throw pastLimit('the number of regions', regions.length, REGIONS_MAX, 'use fewer, larger regions')
   let firstPage = 0
   return regions.map(({ pageBytes, maxLengthBytes }) => {
@@ -40,12 +33,4 @@ export function layOut(regions: readonly Region[]): readonly RegionShape[] {
 
 function badRegion(text: string): DwcpError<HdeErrorCode> {
   return new DwcpError('ERR_HDE_LIMIT', `a region whose ${text}`)
-}
-
-/** The region that holds the page with this number, counted through; undefined where there is none. */
-export function locate(layout: readonly RegionShape[], pageNumber: number): { readonly region: number; readonly page: number } | undefined {
-  for (const [region, { firstPage, maxPages }] of layout.entries()) {
-    if (pageNumber >= firstPage && pageNumber < firstPage + maxPages) return { region, page: pageNumber - firstPage }
-  }
-  return undefined
 }

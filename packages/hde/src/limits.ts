@@ -8,8 +8,14 @@ import type { DecodeLimits } from '@dwcp/interface'
  */
 export const DEFAULT_DECODE_LIMITS: DecodeLimits = { frameBytes: 12 * 1024 * 1024, chunkBytes: 64 * 1024 * 1024 }
 
-/** Pages described by one frame, in bytes: long enough for LZ4, short enough for a bounded pause of the loop. */
+/** Changed pages in one frame, in bytes, where old pages do not help: long enough for LZ4. */
 export const BATCH_BYTES: number = 1024 * 1024
 
 /** The same where old pages help: sqlite guests took 5 % fewer bytes than in batches of 4 MiB. */
 export const IMAGE_BATCH_BYTES: number = 8 * BATCH_BYTES
+
+/** Pages listed in one frame, in bytes, however few of them are changed: what a decoder hands out at once. */
+export const LISTED_BYTES: number = 64 * BATCH_BYTES
+
+/** The same in pages, where these are short: the loop goes over them. */
+export const LISTED_PAGES: number = 16_384

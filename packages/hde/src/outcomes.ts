@@ -9,7 +9,7 @@ export const OUTCOMES: Readonly<Record<Outcome, number>> = { zero: 0, unchanged:
 export const OUTCOME_NAMES: readonly Outcome[] = ['zero', 'unchanged', 'duplicate', 'delta', 'full']
 
 /** Whether the new bytes of such a page are in the frame's payload. */
-export function isChanged(outcome: number | undefined): boolean {
+function isChanged(outcome: number | undefined): boolean {
   return outcome === OUTCOMES.delta || outcome === OUTCOMES.full
 }
 

@@ -1,130 +1,88 @@
-import { setImmediate } from 'node:timers/promises'
-import { applyBatch } from './apply-batch.js'
-import { type Classified, classify, type PageBatch } from './classify.js'
-import { beginFrame, FRAME_KINDS, layFrame, sealFrame, sealInPlace } from './frame.js'
-import { gatherChanged, gatherOld, gatherSources } from './gather.js'
-import type { Image } from './image.js'
+import type { PageBatch, PageImage, TakenPages } from '@dwcp/native-rdma/codec'
+import { beginFrame, FRAME_KINDS, HASH_BYTES, sealInPlace } from './frame.js'
 import type { Kernels } from './kernels.js'
-import { BATCH_BYTES } from './limits.js'
-import { findSources } from './moved-pages.js'
-import { countChanged, OUTCOMES } from './outcomes.js'
-import { CODECS, methodOf, OLD_USES, PAGE_DELTA } from './packing.js'
-import { PageHashes } from './page-hashes.js'
+import { BATCH_BYTES, IMAGE_BATCH_BYTES, LISTED_BYTES, LISTED_PAGES } from './limits.js'
+import { OUTCOMES } from './outcomes.js'
+import { CODECS, PAGE_DELTA } from './packing.js'
 import { type PagesHead, writePagesHead } from './pages-frame.js'
 import { PayloadChoice } from './payload-choice.js'
 import type { Profile } from './profiles.js'
 import type { Tally } from './tally.js'
 
-const RAW = methodOf(CODECS.raw, OLD_USES.none)
 const NO_PAGES = new Uint32Array(0)
 
-/** What a frame needs of some of its pages, taken at one moment, so that they may change under us. */
-interface Part extends Classified {
-  readonly changed: Buffer
-  /** The old content of the changed pages; empty where there is none. */
-  readonly old: Buffer
-  readonly sources: Uint32Array
-  readonly sourcePages: Buffer
+/** Pages of one region, as their owner hands them over. */
+export interface PageList {
+  readonly region: number
+  readonly pageBytes: number
+  readonly pages: Uint32Array
+  /** The pages, one after the other. */
+  readonly bytes: Uint8Array
 }
 
-const NO_BYTES = Buffer.alloc(0)
-
-/** Turns batches of pages into frames, one frame and one call into the thread pool per batch. */
+/** Turns lists of pages into frames: as many pages in each as change {@link IMAGE_BATCH_BYTES}, in jobs off this thread. */
 export class PagesEncoder {
   readonly #kernels: Kernels
   readonly #profile: () => Profile
-  readonly #image: Image | undefined
+  readonly #hasImage: boolean
+  readonly #batch: PageBatch
   readonly #tally: Tally
   readonly #choice: PayloadChoice
-  readonly #pageHashes: PageHashes
 
-  constructor(kernels: Kernels, profile: () => Profile, image: Image | undefined, tally: Tally) {
+  constructor(kernels: Kernels, profile: () => Profile, image: PageImage | undefined, tally: Tally) {
     this.#kernels = kernels
     this.#profile = profile
-    this.#image = image
+    this.#hasImage = image !== undefined
+    this.#batch = kernels.images.batch(image)
     this.#tally = tally
     this.#choice = new PayloadChoice(kernels)
-    this.#pageHashes = new PageHashes(kernels.hash)
   }
 
-  async encode(batch: PageBatch, sequence: number): Promise<Uint8Array> {
+  /** One frame of the first of these pages, and how many they are. */
+  async encode(list: PageList, sequence: number): Promise<{ readonly frame: Uint8Array; readonly count: number }> {
+    const { region, pageBytes } = list
     const profile = this.#profile()
-    const pages = batch.pages.slice()
-    const parts: Part[] = []
-    // Pages that this frame changes: nothing in it may refer to them, for the other side has them only after it.
-    const written = new Set<number>()
-    for (const piece of piecesOf({ ...batch, pages })) {
-      if (parts.length > 0) await setImmediate()
-      parts.push(this.#take(piece, profile, written, parts))
-    }
-    const hashes = Buffer.concat(parts.map((part) => part.hashes))
-    const head: PagesHead = {
-      region: batch.region,
-      pages,
-      outcomes: Buffer.concat(parts.map(({ outcomes }) => outcomes)),
-      references: Uint32Array.from(parts.flatMap(({ references }) => [...references])),
-      method: PAGE_DELTA,
-      sources: Uint32Array.from(parts.flatMap(({ sources }) => [...sources])),
-    }
-    const plain = { ...withoutDeltas(head), method: RAW, sources: NO_PAGES }
-    const plainHead = headBytes(plain, sequence)
-    const payloadBytes = countChanged(head.outcomes) * batch.pageBytes
-    const frame = layFrame(plainHead, payloadBytes)
-    const payload = frame.subarray(plainHead.length, plainHead.length + payloadBytes)
-    parts.reduce((end, { changed }) => end + changed.copy(payload, end), 0)
-
-    const packed = payloadBytes === 0 ? undefined : await this.#choice.choose(profile, payload, knownOf(parts), batch.pageBytes)
-    if (packed === undefined) {
-      this.#count(plain, payloadBytes)
-      return sealInPlace(frame, plainHead.length, hashes, this.#kernels.hash)
-    }
-    const chosen = packed.method === PAGE_DELTA ? head : { ...plain, method: packed.method }
-    this.#count(chosen, packed.bytes.length)
-    return sealFrame(headBytes(chosen, sequence), packed.bytes, hashes, this.#kernels.hash)
+    const listed = Math.max(1, Math.min(LISTED_PAGES, LISTED_BYTES / pageBytes))
+    const pages = list.pages.slice(0, listed)
+    const taken = await this.#batch.take(
+      { region, pageBytes, pages, bytes: list.bytes.subarray(0, pages.length * pageBytes) },
+      {
+        zeros: profile.zeros,
+        duplicates: profile.duplicates,
+        delta: profile.delta,
+        changedPages: Math.max(1, (this.#hasImage ? IMAGE_BATCH_BYTES : BATCH_BYTES) / pageBytes),
+      },
+    )
+    const frame = await this.#pack(profile, list, pages.subarray(0, taken.taken), taken, sequence)
+    return { frame, count: taken.taken }
   }
 
-  /** In one go: reads and copies the pages, finds what helps, and brings the image up to date. */
-  #take(piece: PageBatch, profile: Profile, written: Set<number>, before: readonly Part[]): Part {
-    const { region, pageBytes, pages, bytes } = piece
-    const image = this.#image
-    const classified = classify(piece, image, profile, this.#pageHashes, written)
-    const { outcomes } = classified
-    const changed = Buffer.allocUnsafeSlow(countChanged(outcomes) * pageBytes)
-    gatherChanged(bytes, pageBytes, outcomes, changed, 0)
-    const part = { ...classified, changed, old: NO_BYTES, sources: NO_PAGES, sourcePages: NO_BYTES }
-    if (image === undefined) return part
-    const held = image.regions[region]
-    const numbers = Array.from(pages, (page) => image.numberOf(region, page))
-    const tags = this.#kernels.tagPages(bytes, pageBytes)
-    const old = held !== undefined && profile.delta && outcomes.includes(OUTCOMES.delta) ? gatherOld(held, pages, outcomes) : NO_BYTES
-    const excluded = new Set([...written, ...numbers, ...before.flatMap(({ sources }) => [...sources])])
-    const oldTags = this.#kernels.tagPages(old, pageBytes)
-    const sources = profile.delta ? findSources(image, pageBytes, outcomes, tags, oldTags, excluded) : NO_PAGES
-    const sourcePages = gatherSources(image, sources, pageBytes)
-    applyBatch({ ...piece, ...classified }, tags, image)
-    for (const [index, number] of numbers.entries()) if (outcomes[index] !== OUTCOMES.unchanged) written.add(number)
-    return { ...part, old, sources, sourcePages }
+  close(): void {
+    this.#batch.close()
   }
 
-  #count(head: PagesHead, payloadBytes: number): void {
-    this.#tally.outcomes(head.outcomes)
-    this.#tally.payload(head.method, payloadBytes)
+  async #pack(
+    profile: Profile,
+    { region, pageBytes }: PageList,
+    pages: Uint32Array,
+    taken: TakenPages,
+    sequence: number,
+  ): Promise<Uint8Array> {
+    const { outcomes, references, hashes, changed } = taken
+    const hasImage = taken.sources > 0 || outcomes.includes(OUTCOMES.delta)
+    const choice = await this.#choice.choose(profile, { batch: this.#batch, pageBytes, count: changed, hasImage })
+    const head: PagesHead = { region, pages, outcomes, references, method: choice.method, sources: NO_PAGES }
+    // Sources come with the packed pages, and what saves nothing goes out raw: neither makes this head longer than there is room for.
+    const packed = await this.#batch.pack({ ...choice, spareBytes: headBytes(head, sequence).length + HASH_BYTES })
+    const { method, sources, bytes, payloadOffset, payloadBytes } = packed
+    const final = method === PAGE_DELTA ? { ...head, sources } : { ...withoutDeltas(head), method }
+    const written = headBytes(final, sequence)
+    this.#tally.outcomes(final.outcomes)
+    this.#tally.payload(changed === 0 ? CODECS.raw : method, payloadBytes)
+    const frame = bytes.subarray(payloadOffset - written.length, payloadOffset + payloadBytes + HASH_BYTES)
+    frame.set(written)
+    return sealInPlace(frame, written.length, hashes, this.#kernels.hash)
   }
-}
-
-function* piecesOf({ region, pageBytes, pages, bytes }: PageBatch): Generator<PageBatch> {
-  const piecePages = Math.max(1, BATCH_BYTES / pageBytes)
-  for (let first = 0; first < pages.length; first += piecePages) {
-    const end = Math.min(pages.length, first + piecePages)
-    yield { region, pageBytes, pages: pages.subarray(first, end), bytes: bytes.subarray(first * pageBytes, end * pageBytes) }
-  }
-}
-
-/** What the decoder has that helps with the changed pages: old ones, zeros where there are none, then the sources. Or nothing. */
-function knownOf(parts: readonly Part[]): Buffer {
-  if (parts.every(({ old, sources }) => old.length === 0 && sources.length === 0)) return NO_BYTES
-  const old = parts.map((part) => (part.old.length > 0 ? part.old : Buffer.alloc(part.changed.length)))
-  return Buffer.concat([...old, ...parts.map(({ sourcePages }) => sourcePages)])
 }
 
 /** The same without reference to old content: what goes out where that gains nothing. */

@@ -1,7 +1,7 @@
+import type { PageRegion } from '@dwcp/native-rdma/codec'
 import type { ByteReader } from './byte-reader.js'
 import type { ByteWriter } from './byte-writer.js'
 import { corrupt, pastLimit } from './errors.js'
-import type { RegionShape } from './layout.js'
 import { countChanged, OUTCOME_NAMES, OUTCOMES } from './outcomes.js'
 import { PAGE_DELTA } from './packing.js'
 
@@ -57,7 +57,7 @@ function writeNumbers(head: ByteWriter, numbers: Uint32Array): void {
 }
 
 /** Checks every number before anything of its size is allocated. */
-export function readPagesHead(reader: ByteReader, layout: readonly RegionShape[], chunkBytes: number): PagesHead {
+export function readPagesHead(reader: ByteReader, layout: readonly PageRegion[], chunkBytes: number): PagesHead {
   const region = reader.varint()
   const shape = layout[region]
   if (shape === undefined) throw corrupt(`region ${region} of ${layout.length}`)
@@ -106,13 +106,13 @@ function readOutcomes(reader: ByteReader, count: number): Uint8Array {
 }
 
 /** No more than pages are changed: what they take is bounded by the chunk. */
-function readSources(reader: ByteReader, changed: number, layout: readonly RegionShape[]): Uint32Array {
+function readSources(reader: ByteReader, changed: number, layout: readonly PageRegion[]): Uint32Array {
   const count = reader.varint()
   if (count > changed) throw corrupt(`${count} pages to help with ${changed}`)
   return readNumbers(reader, count, layout)
 }
 
-function readNumbers(reader: ByteReader, count: number, layout: readonly RegionShape[]): Uint32Array {
+function readNumbers(reader: ByteReader, count: number, layout: readonly PageRegion[]): Uint32Array {
   const last = layout.at(-1)
   const totalPages = last === undefined ? 0 : last.firstPage + last.maxPages
   const numbers = new Uint32Array(count)

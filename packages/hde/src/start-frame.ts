@@ -1,8 +1,8 @@
 import type { Digest } from '@dwcp/interface'
+import type { PageRegion } from '@dwcp/native-rdma/codec'
 import type { ByteReader } from './byte-reader.js'
 import type { ByteWriter } from './byte-writer.js'
 import { corrupt } from './errors.js'
-import type { RegionShape } from './layout.js'
 
 export interface Start {
   /** Whether both sides keep an image of what flows. */
@@ -10,7 +10,7 @@ export interface Start {
   readonly baseline: Digest | undefined
 }
 
-export function writeStart(head: ByteWriter, start: Start, layout: readonly RegionShape[]): void {
+export function writeStart(head: ByteWriter, start: Start, layout: readonly PageRegion[]): void {
   head.byte(start.image ? 1 : 0)
   head.varint(layout.length)
   for (const { pageBytes, maxPages } of layout) {
@@ -21,7 +21,7 @@ export function writeStart(head: ByteWriter, start: Start, layout: readonly Regi
 }
 
 /** Throws unless the encoder was made for the same regions. */
-export function readStart(reader: ByteReader, layout: readonly RegionShape[]): Start {
+export function readStart(reader: ByteReader, layout: readonly PageRegion[]): Start {
   const flags = reader.byte()
   if (flags > 1) throw corrupt(`flags ${flags} in a start frame`)
   const regions = reader.varint()

@@ -1,7 +1,8 @@
+import { loadPageImages } from '@dwcp/native-rdma/codec'
 import { expect, test } from 'vitest'
 import { createCodecOn } from '../src/codec.ts'
 import { createCodec, DEFAULT_DECODE_LIMITS } from '../src/index.ts'
-import { loadKernels } from '../src/kernels.ts'
+import { type Kernels, loadKernels } from '../src/kernels.ts'
 import { frames, noise, PAGE_BYTES, pagesOf, pass, prose, range, region, store } from './support.ts'
 
 const options = { workload: 'w', regions: [region(16)] }
@@ -71,11 +72,11 @@ test('pages that change places refer to where each was before', async () => {
 
 test('pages of equal hash and different bytes are never taken for duplicates', async () => {
   const codec = createCodecOn(async () => {
-    const kernels = await loadKernels()
-    return {
-      ...kernels,
-      hash: { xxh3_128: () => new Uint8Array(16), hashPages: (bytes, pageBytes) => new Uint8Array((bytes.length / pageBytes) * 16) },
+    const hash: Kernels['hash'] = {
+      xxh3_128: () => new Uint8Array(16),
+      hashPages: (bytes, pageBytes) => new Uint8Array((bytes.length / pageBytes) * 16),
     }
+    return { ...(await loadKernels()), hash, images: loadPageImages(hash, 'js') }
   })
   const [encoder, decoder] = [codec.encoder(options), codec.decoder(options)]
   const arrived = new Uint8Array(16 * PAGE_BYTES)

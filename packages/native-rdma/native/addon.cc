@@ -9,6 +9,7 @@
 #include "dictionary.h"
 #include "blake3.h"
 #include "chunk.h"
+#include "addon_pages.h"
 #include "hash.h"
 #include "job.h"
 #include "lz4.h"
@@ -25,7 +26,7 @@ using dwcp::Bytes;
 using dwcp::Outcome;
 
 // src/addon.ts refuses an addon built for another signature of these functions.
-constexpr uint32_t kBindingVersion = 7;
+constexpr uint32_t kBindingVersion = 8;
 
 Bytes BytesOf(const Napi::Value& value) {
   const auto array = value.As<Napi::Uint8Array>();
@@ -308,6 +309,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("dirtyPagesStart", Napi::Function::New(env, DirtyPagesStart, "dirtyPagesStart"));
   exports.Set("dirtyPagesCollect", Napi::Function::New(env, DirtyPagesCollect, "dirtyPagesCollect"));
   exports.Set("dirtyPagesStop", Napi::Function::New(env, DirtyPagesStop, "dirtyPagesStop"));
+  dwcp::ExportPages(env, exports);
   return exports;
 }
 

@@ -2,6 +2,7 @@
 #include <array>
 #include <bit>
 #include <cstring>
+#include <vector>
 
 #include "lz4.h"
 #include "page_delta.h"
@@ -54,7 +55,7 @@ Outcome ReadStream(Reader& reader, size_t length, Bytes prefix) {
 }
 
 struct Decoder {
-  uint8_t* pages;
+  std::span<uint8_t* const> pages;
   size_t total;
   size_t count;
   size_t page_bytes;
@@ -73,7 +74,7 @@ struct Decoder {
   Buffer prefix;
   size_t prefix_length = 0;
 
-  uint8_t* Page(size_t index) const { return pages + index * page_bytes; }
+  uint8_t* Page(size_t index) const { return pages[index]; }
   PageKind Kind(size_t page) const { return static_cast<PageKind>(kinds.data()[page]); }
 
   // Ascending by construction, so that their number is bounded by that of the pages there are.
@@ -207,10 +208,10 @@ struct Decoder {
 
 }  // namespace
 
-Outcome ApplyPageDelta(Bytes encoding, uint8_t* pages, size_t length, size_t count, size_t page_bytes) {
+Outcome ApplyPageDelta(Bytes encoding, std::span<uint8_t* const> pages, size_t count, size_t page_bytes) {
   Decoder decoder{};
   decoder.pages = pages;
-  decoder.total = length / page_bytes;
+  decoder.total = pages.size();
   decoder.count = count;
   decoder.page_bytes = page_bytes;
   Reader reader{encoding};
@@ -244,6 +245,12 @@ Outcome ApplyPageDelta(Bytes encoding, uint8_t* pages, size_t length, size_t cou
   Outcome outcome;
   outcome.bytes = std::move(decoder.kinds);
   return outcome;
+}
+
+Outcome ApplyPageDelta(Bytes encoding, uint8_t* pages, size_t length, size_t count, size_t page_bytes) {
+  std::vector<uint8_t*> each(length / page_bytes);
+  for (size_t page = 0; page < each.size(); ++page) each[page] = pages + page * page_bytes;
+  return ApplyPageDelta(encoding, each, count, page_bytes);
 }
 
 }  // namespace dwcp

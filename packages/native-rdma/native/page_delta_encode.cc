@@ -57,8 +57,8 @@ constexpr size_t kFullWordsOf10 = 7;
 constexpr size_t kFewWordsShare = 16;
 
 struct Encoder {
-  Bytes now;
-  Bytes old;
+  Pages now;
+  Pages old;
   size_t page_bytes;
   int level;
   size_t count;
@@ -76,8 +76,8 @@ struct Encoder {
   Stream content;
   std::array<Stream, kClassBytes[kSplitClass]> split;
 
-  const uint8_t* New(size_t page) const { return now.data + page * page_bytes; }
-  const uint8_t* Old(size_t page) const { return old.data + page * page_bytes; }
+  const uint8_t* New(size_t page) const { return now[page]; }
+  const uint8_t* Old(size_t page) const { return old[page]; }
   // Level 0 leaves the streams as they are, which needs no prefix: for links that outrun every codec.
   bool Packs() const { return level != 0; }
   size_t WholeCount() const { return whole.length / sizeof(uint64_t); }
@@ -89,7 +89,7 @@ struct Encoder {
 
   // Memory is touched as it is filled: the bounds cost addresses, not memory.
   bool Allocate() {
-    const size_t most_words = now.length / kWordBytes / 2;
+    const size_t most_words = count * page_bytes / kWordBytes / 2;
     // A word is stored whole, and then overwritten from where its class ends.
     for (size_t each = 0; each < kWordClasses; ++each) {
       if (!words[each].bytes.Allocate(most_words * kClassBytes[each] + kWordBytes)) return false;
@@ -160,7 +160,7 @@ struct Encoder {
 
   // The pages that content is compressed with: those that something moved out of, and the old ones of whole pages.
   bool FindPrefix() {
-    const size_t old_count = old.length / page_bytes;
+    const size_t old_count = old.size();
     size_t found = 0;
     if (Packs() && WholeCount() > 0) {
       for (size_t page = count; page < old_count; ++page) references.Add(page);
@@ -229,17 +229,17 @@ const std::string& PageDeltaProblem() {
   return ZstdProblem().empty() ? Lz4Problem() : ZstdProblem();
 }
 
-Outcome EncodePageDelta(Bytes new_pages, Bytes old_pages, size_t page_bytes, int level) {
+Outcome EncodePageDelta(Pages new_pages, Pages old_pages, size_t page_bytes, int level) {
   Encoder encoder{};
   encoder.now = new_pages;
   encoder.old = old_pages;
   encoder.page_bytes = page_bytes;
   encoder.level = level;
-  encoder.count = new_pages.length / page_bytes;
+  encoder.count = new_pages.size();
   Buffer mask;
-  if (!mask.Allocate(MaskBytes(page_bytes)) || !encoder.Allocate()) return NoMemoryFor(new_pages.length);
+  if (!mask.Allocate(MaskBytes(page_bytes)) || !encoder.Allocate()) return NoMemoryFor(new_pages.size() * page_bytes);
   encoder.Classify(mask.data());
-  if (!encoder.FindPrefix() || !encoder.GatherContent() || !encoder.Split()) return NoMemoryFor(new_pages.length);
+  if (!encoder.FindPrefix() || !encoder.GatherContent() || !encoder.Split()) return NoMemoryFor(new_pages.size() * page_bytes);
 
   std::vector<Packed> packed = encoder.PackAll();
   size_t bound = encoder.listed.length;
@@ -258,6 +258,15 @@ Outcome EncodePageDelta(Bytes new_pages, Bytes old_pages, size_t page_bytes, int
   outcome.bytes = std::move(encoding.bytes);
   outcome.bytes.Shrink(encoding.length);
   return outcome;
+}
+
+Outcome EncodePageDelta(Bytes new_pages, Bytes old_pages, size_t page_bytes, int level) {
+  const auto pages_of = [page_bytes](Bytes bytes) {
+    std::vector<const uint8_t*> pages(bytes.length / page_bytes);
+    for (size_t page = 0; page < pages.size(); ++page) pages[page] = bytes.data + page * page_bytes;
+    return pages;
+  };
+  return EncodePageDelta(pages_of(new_pages), pages_of(old_pages), page_bytes, level);
 }
 
 }  // namespace dwcp

@@ -1,9 +1,14 @@
 #pragma once
 
+#include <span>
+
 #include "outcome.h"
 
 // The parts of a page delta that encoder and decoder share: docs/wire/hde.md § page delta.
 namespace dwcp {
+
+// Pages of one length, wherever each of them is.
+using Pages = std::span<const uint8_t* const>;
 
 enum class StreamCodec : unsigned { kRaw = 0, kZstd = 1, kZstdPrefix = 2, kLz4 = 3 };
 

@@ -10,10 +10,10 @@ namespace dwcp {
 namespace {
 
 // An anchor in 64 words, and twice as many slots.
-constexpr size_t kBytesPerSlot = 256;
+constexpr size_t kWordsPerSlot = 32;
 constexpr size_t kMinSlots = 256;
 // Places are 32 bits wide: of a larger memory the rest is not indexed.
-constexpr size_t kMaxIndexedBytes = size_t{UINT32_MAX - 1} * kWordBytes;
+constexpr size_t kMaxIndexedWords = UINT32_MAX - 1;
 
 uint64_t HashOf(const uint8_t* place) {
   uint64_t hash = 0;
@@ -30,13 +30,14 @@ bool SameWord(const uint8_t* a, const uint8_t* b) { return std::memcmp(a, b, kWo
 
 }  // namespace
 
-bool PageReferences::Open(Bytes old_pages, size_t page_bytes) {
-  old_ = {old_pages.data, std::min(old_pages.length, kMaxIndexedBytes)};
+bool PageReferences::Open(Pages old_pages, size_t page_bytes) {
+  old_ = old_pages;
   page_bytes_ = page_bytes;
-  const size_t slots = std::bit_ceil(std::max(kMinSlots, old_.length / kBytesPerSlot));
+  page_words_ = page_bytes / kWordBytes;
+  words_ = std::min(old_pages.size(), kMaxIndexedWords / page_words_) * page_words_;
+  const size_t slots = std::bit_ceil(std::max(kMinSlots, words_ / kWordsPerSlot));
   slot_shift_ = 64 - std::countr_zero(slots);
-  const size_t pages = old_pages.length / page_bytes;
-  if (!slots_.Allocate(slots * sizeof(uint32_t)) || !used_.Allocate(pages / 8 + 1)) return false;
+  if (!slots_.Allocate(slots * sizeof(uint32_t)) || !used_.Allocate(old_pages.size() / 8 + 1)) return false;
   std::memset(slots_.data(), 0, slots_.length());
   std::memset(used_.data(), 0, used_.length());
   return true;
@@ -44,20 +45,20 @@ bool PageReferences::Open(Bytes old_pages, size_t page_bytes) {
 
 void PageReferences::Add(size_t old_page) {
   uint16_t places[kAnchorBlockBytes / kWordBytes];
-  const size_t first = old_page * page_bytes_;
-  const size_t end = std::min(first + page_bytes_, old_.length);
-  if (first >= end || Scan().is_zero(old_.data + first, end - first)) return;
-  for (size_t at = first; at < end; at += kAnchorBlockBytes) {
-    const size_t found = Scan().anchors(old_.data + at, std::min(kAnchorBlockBytes, end - at), places);
+  const size_t first = old_page * page_words_;
+  if (first >= words_ || Scan().is_zero(old_[old_page], page_bytes_)) return;
+  for (size_t block = 0; block < page_bytes_; block += kAnchorBlockBytes) {
+    const uint8_t* content = old_[old_page] + block;
+    const size_t found = Scan().anchors(content, std::min(kAnchorBlockBytes, page_bytes_ - block), places);
     for (size_t i = 0; i < found; ++i) {
-      const size_t place = at + places[i] * kWordBytes;
-      if (place + kSeedBytes <= old_.length) *Slot(old_.data + place) = static_cast<uint32_t>(place / kWordBytes + 1);
+      const size_t at = block / kWordBytes + places[i];
+      if (at + kSeedWords <= page_words_) *Slot(content + places[i] * kWordBytes) = static_cast<uint32_t>(first + at + 1);
     }
   }
 }
 
-uint32_t* PageReferences::Slot(const uint8_t* place) const {
-  return reinterpret_cast<uint32_t*>(slots_.data()) + (HashOf(place) >> slot_shift_);
+uint32_t* PageReferences::Slot(const uint8_t* seed) const {
+  return reinterpret_cast<uint32_t*>(slots_.data()) + (HashOf(seed) >> slot_shift_);
 }
 
 void PageReferences::Seek(const uint8_t* page) {
@@ -71,17 +72,21 @@ void PageReferences::Seek(const uint8_t* page) {
       if (here + kSeedBytes > end) continue;
       const uint32_t slot = *Slot(here);
       if (slot == 0) continue;
-      const uint8_t* there = old_.data + (slot - size_t{1}) * kWordBytes;
+      const size_t old_page = (slot - size_t{1}) / page_words_;
+      const uint8_t* first = old_[old_page];
+      const uint8_t* there = first + (slot - size_t{1}) % page_words_ * kWordBytes;
       if (std::memcmp(here, there, kSeedBytes) != 0) continue;
-      // As far as it goes in both directions: a piece may lie across two old pages.
-      const uint8_t* first = there;
-      for (const uint8_t* mine = here; mine > page && first > old_.data && SameWord(mine - kWordBytes, first - kWordBytes); mine -= kWordBytes) {
-        first -= kWordBytes;
-      }
-      const uint8_t* last = there;
-      for (const uint8_t* mine = here; mine < end && last < old_.data + old_.length && SameWord(mine, last); mine += kWordBytes) last += kWordBytes;
-      Mark(static_cast<size_t>(first - old_.data) / page_bytes_);
-      Mark(static_cast<size_t>(last - old_.data - 1) / page_bytes_);
+      Mark(old_page);
+      // A piece may lie across two old pages: as far as it goes, and one word into the next.
+      const uint8_t* mine = here;
+      const uint8_t* theirs = there;
+      for (; mine > page && theirs > first && SameWord(mine - kWordBytes, theirs - kWordBytes); theirs -= kWordBytes) mine -= kWordBytes;
+      if (mine > page && theirs == first && old_page > 0 && SameWord(mine - kWordBytes, LastWord(old_page - 1))) Mark(old_page - 1);
+      mine = here + kSeedBytes;
+      theirs = there + kSeedBytes;
+      const uint8_t* last = first + page_bytes_;
+      for (; mine < end && theirs < last && SameWord(mine, theirs); theirs += kWordBytes) mine += kWordBytes;
+      if (mine < end && theirs == last && old_page + 1 < old_.size() && SameWord(mine, old_[old_page + 1])) Mark(old_page + 1);
     }
   }
 }

@@ -32,6 +32,49 @@ export interface Addon {
   pageDeltaApply(delta: Uint8Array, pages: Uint8Array, count: number, pageBytes: number): Promise<Uint8Array>
   scanPages(oldPages: Uint8Array, newPages: Uint8Array, pageBytes: number, kinds: Uint8Array): void
   tagPages(pages: Uint8Array, pageBytes: number, tags: Uint32Array): void
+  imageCreate(shapes: Float64Array): Held<'image'>
+  imageFork(origin: Held<'image'>, shapes: Float64Array): Held<'image'>
+  imageClose(image: Held<'image'>): void
+  imageKeep(image: Held<'image'>): number
+  imageUnkeep(image: Held<'image'>): number
+  imageLength(image: Held<'image'>): number
+  imageCountKnown(pages: Uint8Array, nothing: Uint8Array, image: Held<'image'>, pageBytes: number): Promise<Uint8Array>
+  frameCreate(
+    image: Held<'image'> | undefined,
+    region: number,
+    pageBytes: number,
+    pages: Uint32Array,
+    outcomes: Uint8Array,
+    references: Uint32Array,
+    sources: Uint32Array,
+    method: number,
+  ): Held<'frame'>
+  frameRead(payload: Uint8Array, nothing: Uint8Array, frame: Held<'frame'>, stop?: Int32Array): Promise<Uint8Array>
+  frameCommit(frame: Held<'frame'>): void
+  batchCreate(image: Held<'image'> | undefined): Held<'batch'>
+  batchClose(batch: Held<'batch'>): void
+  batchTake(
+    pages: Uint8Array,
+    numbers: Uint8Array,
+    batch: Held<'batch'>,
+    region: number,
+    pageBytes: number,
+    zeros: boolean,
+    duplicates: boolean,
+    delta: boolean,
+    changedPages: number,
+    stop?: Int32Array,
+  ): Promise<Uint8Array>
+  batchPack(
+    nothing: Uint8Array,
+    none: Uint8Array,
+    batch: Held<'batch'>,
+    method: number,
+    level: number,
+    spareBytes: number,
+    stop?: Int32Array,
+  ): Promise<Uint8Array>
+  batchSample(batch: Held<'batch'>, now: Uint8Array, old: Uint8Array, pageBytes: number): number
   hash(bytes: Uint8Array, digest: Uint8Array): void
   hashPages(bytes: Uint8Array, pageBytes: number, digests: Uint8Array): void
   hashStreamCreate(): Held<'hash'> | undefined
@@ -62,7 +105,7 @@ export interface Addon {
 }
 
 /** Of native/addon.cc: another value means a build of other sources. */
-const BINDING_VERSION = 7
+const BINDING_VERSION = 8
 const PACKAGE_NAME = '@dwcp/native-rdma'
 
 type Loaded = { readonly addon: Addon } | { readonly problem: string }

@@ -18,6 +18,21 @@ export {
   pageDeltaBackend,
   scanPages,
 } from './page-delta.js'
+export {
+  loadPageImages,
+  type OwnedPages,
+  type PackedPages,
+  type PackOptions,
+  type PageBatch,
+  type PageFrame,
+  type PageImage,
+  type PageImages,
+  type PageRegion,
+  type ReadPages,
+  type SampledPages,
+  type TakenPages,
+  type TakeOptions,
+} from './page-image.js'
 export { TAGS_PER_PAGE, tagPages } from './page-tags.js'
 
 /**

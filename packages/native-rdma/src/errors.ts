@@ -30,3 +30,8 @@ export function corrupt(what: string, reason: string, cause?: unknown): DwcpErro
 export function outOfMemory(what: string, reason: string): DwcpError<NativeErrorCode> {
   return new DwcpError('ERR_NATIVE_OUT_OF_MEMORY', `${what}: ${reason}`, { retryable: true })
 }
+
+/** @internal */
+export function closed(what: string): DwcpError<NativeErrorCode> {
+  return new DwcpError('ERR_NATIVE_CLOSED', `${what} was closed: make another`)
+}

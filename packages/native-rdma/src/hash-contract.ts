@@ -23,6 +23,9 @@ export interface HashStream {
   digest(): Uint8Array
 }
 
+/** What images need of it. */
+export type PageHash = Pick<Hash, 'xxh3_128' | 'hashPages'>
+
 export const DIGEST_BYTES = 16
 
 /** Room for the digests of all pages. */

@@ -21,7 +21,11 @@
 #include "../library.h"
 #include "../lz4.h"
 #include "../memory.h"
+#include "../page_batch.h"
 #include "../page_delta.h"
+#include "../page_frame.h"
+#include "../page_image.h"
+#include "../page_pool.h"
 #include "../page_scan.h"
 #include "../socket.h"
 #include "../stop.h"
@@ -395,6 +399,100 @@ void TrackPages(bool huge) {
   std::printf("memory: tested, huge pages %s, %ld KiB of them before\n", huge ? "asked for" : "declined", huge_kib);
 }
 
+// A memory that changes, its frames applied to a flat copy; forks and their origins must not see each other.
+void TestPageImages() {
+  if (!dwcp::HashProblem().empty() || !dwcp::PageDeltaProblem().empty()) return void(std::puts("images: NOT TESTED: no libxxhash or libzstd"));
+  constexpr size_t kPages = 700;
+  constexpr size_t kPageBytes = 256;
+  const std::vector<dwcp::RegionShape> shapes = {{kPageBytes, 5, 0}, {kPageBytes, kPages, 5}};
+  const size_t slabs = dwcp::PagePool::For(kPageBytes).slab_count();
+  {
+    auto source = std::make_shared<dwcp::PageImage>(shapes);
+    auto target = std::make_shared<dwcp::PageImage>(shapes);
+    std::vector<std::shared_ptr<dwcp::PageImage>> baselines;
+    std::vector<Exact> memories;
+    Exact memory(kPages * kPageBytes);
+    std::fill_n(memory.data.get(), memory.length, uint8_t{0});
+    for (int round = 0; round < 30; ++round) {
+      std::vector<uint32_t> listed;
+      for (uint32_t page = 0; page < kPages; ++page) {
+        uint8_t* at = memory.data.get() + page * kPageBytes;
+        const uint32_t what = Next(40);
+        if (what == 0) std::copy_n(StateLike(kPageBytes).data.get(), kPageBytes, at);
+        if (what == 1) std::copy_n(memory.data.get() + Next(kPages) * kPageBytes, kPageBytes, at);
+        if (what == 2) std::fill_n(at, kPageBytes, uint8_t{0});
+        if (what == 3) at[Next(kPageBytes)] += 1;
+        if (Next(3) > 0 || what < 4) listed.push_back(page);
+      }
+      dwcp::PageBatch batch(source);
+      std::vector<uint8_t> bytes;
+      for (const uint32_t page : listed) bytes.insert(bytes.end(), memory.data.get() + page * kPageBytes, memory.data.get() + (page + 1) * kPageBytes);
+      const dwcp::TakeOptions options = {1, kPageBytes, true, true, true, kPages};
+      const Outcome taken = batch.Take({bytes.data(), bytes.size()}, {reinterpret_cast<uint8_t*>(listed.data()), listed.size() * 4}, options);
+      CHECK(taken.fault == Fault::kNone);
+      const auto* head = reinterpret_cast<const uint32_t*>(taken.bytes.data());
+      CHECK(head[0] == listed.size());
+      const auto method = static_cast<dwcp::PackMethod>(round % 4);
+      // Only page deltas may tell of old content.
+      const bool is_delta = method == dwcp::PackMethod::kPageDelta;
+      const Outcome packed = batch.Pack(method, 1, 8, dwcp::kDigestBytes);
+      CHECK(packed.fault == Fault::kNone);
+      const auto* numbers = reinterpret_cast<const uint32_t*>(packed.bytes.data());
+      dwcp::PageFrame frame;
+      frame.region = 1;
+      frame.page_bytes = kPageBytes;
+      frame.pages = listed;
+      frame.references.assign(head + 4, head + 4 + head[3]);
+      const uint8_t* hashes = taken.bytes.data() + (4 + head[3]) * 4;
+      frame.outcomes.assign(hashes + listed.size() * 16, hashes + listed.size() * 17);
+      frame.method = static_cast<dwcp::PackMethod>(numbers[0]);
+      frame.sources.assign(numbers + 3, numbers + 3 + numbers[2]);
+      if (!is_delta || frame.method != method) std::replace(frame.outcomes.begin(), frame.outcomes.end(), uint8_t{3}, uint8_t{4});
+      const size_t payload = packed.bytes.length() - dwcp::kDigestBytes - numbers[1];
+      const Exact packed_bytes(packed.bytes.data() + payload, numbers[1]);
+      // Nothing of what is refused, or not committed, is in the image afterwards.
+      for (int attack = 0; attack < 20; ++attack) {
+        dwcp::PageFrame bad = frame;
+        Exact mutant(packed_bytes.data.get(), packed_bytes.length);
+        if (mutant.length > 0) mutant.data[Next(static_cast<uint32_t>(mutant.length))] ^= static_cast<uint8_t>(1 + Next(255));
+        if (!bad.references.empty() && Next(2) == 0) bad.references[Next(static_cast<uint32_t>(bad.references.size()))] = Next(kPages + 50);
+        if (!bad.sources.empty() && Next(2) == 0) bad.sources[Next(static_cast<uint32_t>(bad.sources.size()))] = Next(kPages + 50);
+        const Outcome refused = dwcp::FrameReader(bad, target).Read(mutant);
+        CHECK(refused.fault == Fault::kCorrupt || refused.bytes.length() == bytes.size() + listed.size() * 16);
+      }
+      dwcp::FrameReader reader(frame, target);
+      const Outcome pages = reader.Read(packed_bytes);
+      CHECK(pages.fault == Fault::kNone && pages.bytes.length() == bytes.size() + listed.size() * 16);
+      CHECK(bytes.empty() || std::memcmp(pages.bytes.data(), bytes.data(), bytes.size()) == 0);
+      CHECK(std::memcmp(pages.bytes.data() + bytes.size(), hashes, listed.size() * 16) == 0);
+      reader.Commit();
+      if (round % 5 == 4) {
+        // What is known of the image, page for page, also of those not listed just now.
+        baselines.push_back(target);
+        baselines.back()->Keep();
+        memories.emplace_back(memory.length);
+        for (uint64_t page = 0; page < kPages; ++page) {
+          const uint8_t* content = target->Content(1, page);
+          std::memset(memories.back().data.get() + page * kPageBytes, 0, kPageBytes);
+          if (content != nullptr) std::copy_n(content, kPageBytes, memories.back().data.get() + page * kPageBytes);
+        }
+        target = std::make_shared<dwcp::PageImage>(*target, shapes);
+        CHECK(target->CountKnown(memories.back(), kPageBytes) > 0);
+      }
+    }
+    for (size_t index = 0; index < baselines.size(); ++index) {
+      for (uint64_t page = 0; page < kPages; ++page) {
+        const uint8_t* content = baselines[index]->Content(1, page);
+        if (content != nullptr) CHECK(std::memcmp(content, memories[index].data.get() + page * kPageBytes, kPageBytes) == 0);
+      }
+      if (index % 2 == 0) CHECK(baselines[index]->Unkeep() > 0);
+    }
+  }
+  // One slab stays open.
+  CHECK(dwcp::PagePool::For(kPageBytes).slab_count() <= std::max<size_t>(slabs, 1));
+  std::puts("images: tested");
+}
+
 }  // namespace
 
 int main() {
@@ -404,6 +502,7 @@ int main() {
   TestLz4();
   TestDelta();
   TestPageDelta();
+  TestPageImages();
   TestHash();
   TestBlake3();
   TestChunk();

@@ -1,0 +1,37 @@
+import type { Digest, StateChunk } from '@dwcp/interface'
+import type { PageImage } from '@dwcp/native-rdma/codec'
+
+/** Of the first pages of a workload, at even distances: what a sibling is chosen by. */
+const SAMPLE_PAGES = 256
+
+/** A baseline that both sides hold, forked: it stays as it is while others go. */
+export interface Candidate {
+  readonly digest: Digest
+  readonly image: PageImage
+}
+
+/** The baseline that has most of these pages, at whatever address; undefined where none has any. The other images are closed. */
+export async function chooseBaseline(
+  candidates: readonly Candidate[],
+  { pages, bytes }: Extract<StateChunk, { kind: 'pages' }>,
+  pageBytes: number,
+): Promise<Candidate | undefined> {
+  const sample = sampleOf(bytes, pages.length, pageBytes)
+  let best: { readonly candidate: Candidate; readonly known: number } | undefined
+  for (const candidate of candidates) {
+    const known = await candidate.image.countKnown(sample, pageBytes)
+    if (known > (best?.known ?? 0)) best = { candidate, known }
+  }
+  for (const candidate of candidates) if (candidate !== best?.candidate) candidate.image.close()
+  return best?.candidate
+}
+
+function sampleOf(bytes: Uint8Array, count: number, pageBytes: number): Uint8Array {
+  const taken = Math.min(SAMPLE_PAGES, count)
+  const sample = new Uint8Array(taken * pageBytes)
+  for (let index = 0; index < taken; index += 1) {
+    const page = Math.floor((index * count) / taken)
+    sample.set(bytes.subarray(page * pageBytes, (page + 1) * pageBytes), index * pageBytes)
+  }
+  return sample
+}

@@ -1,0 +1,162 @@
+#include "addon_pages.h"
+
+#include <cstring>
+#include <memory>
+#include <vector>
+
+#include "job.h"
+#include "page_batch.h"
+#include "page_format.h"
+#include "page_frame.h"
+#include "page_image.h"
+
+namespace dwcp {
+namespace {
+
+// Jobs hold what they work on, so that JavaScript may let go of it, or close it, while they run.
+struct HeldImage {
+  std::shared_ptr<PageImage> image;
+};
+struct HeldBatch {
+  std::shared_ptr<PageBatch> batch;
+};
+struct HeldFrame {
+  std::shared_ptr<FrameReader> reader;
+};
+
+size_t CountOf(const Napi::Value& value) { return static_cast<size_t>(value.As<Napi::Number>().DoubleValue()); }
+
+template <class Held>
+Held* HeldBy(const Napi::Value& value) {
+  return value.As<Napi::External<Held>>().Data();
+}
+
+template <class Held>
+Napi::Value Hold(Napi::Env env, Held* held) {
+  return Napi::External<Held>::New(env, held, [](Napi::BasicEnv, Held* data) { delete data; });
+}
+
+std::shared_ptr<PageImage> ImageOf(const Napi::Value& value) {
+  return value.IsExternal() ? HeldBy<HeldImage>(value)->image : nullptr;
+}
+
+// Three numbers for each region: page length, bound in pages, first page counted through.
+std::vector<RegionShape> ShapesOf(const Napi::Value& value) {
+  const auto numbers = value.As<Napi::Float64Array>();
+  std::vector<RegionShape> shapes;
+  for (size_t at = 0; at + 3 <= numbers.ElementLength(); at += 3) {
+    shapes.push_back({static_cast<size_t>(numbers[at]), static_cast<uint64_t>(numbers[at + 1]), static_cast<uint64_t>(numbers[at + 2])});
+  }
+  return shapes;
+}
+
+template <class Number, class Array>
+std::vector<Number> CopyOf(const Napi::Value& value) {
+  const auto array = value.As<Array>();
+  return std::vector<Number>(array.Data(), array.Data() + array.ElementLength());
+}
+
+Napi::Value ImageCreate(const Napi::CallbackInfo& info) {
+  return Hold(info.Env(), new HeldImage{std::make_shared<PageImage>(ShapesOf(info[0]))});
+}
+
+Napi::Value ImageFork(const Napi::CallbackInfo& info) {
+  return Hold(info.Env(), new HeldImage{std::make_shared<PageImage>(*ImageOf(info[0]), ShapesOf(info[1]))});
+}
+
+void ImageClose(const Napi::CallbackInfo& info) { HeldBy<HeldImage>(info[0])->image.reset(); }
+
+Napi::Value ImageKeep(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), static_cast<double>(ImageOf(info[0])->Keep())); }
+
+Napi::Value ImageUnkeep(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), static_cast<double>(ImageOf(info[0])->Unkeep())); }
+
+Napi::Value ImageLength(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), static_cast<double>(ImageOf(info[0])->LengthBytes()));
+}
+
+// How many of the pages the image has, at whatever address: a 32-bit number.
+Napi::Value ImageCountKnown(const Napi::CallbackInfo& info) {
+  return RunJob(info, [image = ImageOf(info[2]), page_bytes = CountOf(info[3])](Bytes pages, Bytes) {
+    const auto known = static_cast<uint32_t>(image->CountKnown(pages, page_bytes));
+    Outcome outcome;
+    if (!outcome.bytes.Allocate(sizeof(known))) return NoMemoryFor(sizeof(known));
+    std::memcpy(outcome.bytes.data(), &known, sizeof(known));
+    return outcome;
+  });
+}
+
+Napi::Value FrameCreate(const Napi::CallbackInfo& info) {
+  PageFrame frame;
+  frame.region = CountOf(info[1]);
+  frame.page_bytes = CountOf(info[2]);
+  frame.pages = CopyOf<uint32_t, Napi::Uint32Array>(info[3]);
+  frame.outcomes = CopyOf<uint8_t, Napi::Uint8Array>(info[4]);
+  frame.references = CopyOf<uint32_t, Napi::Uint32Array>(info[5]);
+  frame.sources = CopyOf<uint32_t, Napi::Uint32Array>(info[6]);
+  frame.method = static_cast<PackMethod>(CountOf(info[7]));
+  return Hold(info.Env(), new HeldFrame{std::make_shared<FrameReader>(std::move(frame), ImageOf(info[0]))});
+}
+
+Napi::Value FrameRead(const Napi::CallbackInfo& info) {
+  return RunJob(info, [reader = HeldBy<HeldFrame>(info[2])->reader](Bytes payload, Bytes) { return reader->Read(payload); });
+}
+
+// On the calling thread: it takes addresses over, not pages.
+void FrameCommit(const Napi::CallbackInfo& info) { HeldBy<HeldFrame>(info[0])->reader->Commit(); }
+
+Napi::Value BatchCreate(const Napi::CallbackInfo& info) {
+  return Hold(info.Env(), new HeldBatch{std::make_shared<PageBatch>(ImageOf(info[0]))});
+}
+
+void BatchClose(const Napi::CallbackInfo& info) { HeldBy<HeldBatch>(info[0])->batch.reset(); }
+
+Napi::Value BatchTake(const Napi::CallbackInfo& info) {
+  const TakeOptions options = {.region = CountOf(info[3]),
+                               .page_bytes = CountOf(info[4]),
+                               .zeros = info[5].As<Napi::Boolean>(),
+                               .duplicates = info[6].As<Napi::Boolean>(),
+                               .delta = info[7].As<Napi::Boolean>(),
+                               .changed_pages = CountOf(info[8])};
+  return RunJob(info, [batch = HeldBy<HeldBatch>(info[2])->batch, options](Bytes pages, Bytes numbers) {
+    return batch->Take(pages, numbers, options);
+  });
+}
+
+Napi::Value BatchPack(const Napi::CallbackInfo& info) {
+  const auto method = static_cast<PackMethod>(CountOf(info[3]));
+  const int level = info[4].As<Napi::Number>().Int32Value();
+  const size_t spare = CountOf(info[5]);
+  return RunJob(info, [batch = HeldBy<HeldBatch>(info[2])->batch, method, level, spare](Bytes, Bytes) {
+    return batch->Pack(method, level, spare, kDigestBytes);
+  });
+}
+
+// On the calling thread: a few pages.
+Napi::Value BatchSample(const Napi::CallbackInfo& info) {
+  auto now = info[1].As<Napi::Uint8Array>();
+  auto old = info[2].As<Napi::Uint8Array>();
+  const size_t most = now.ByteLength() / CountOf(info[3]);
+  return Napi::Number::New(info.Env(), static_cast<double>(HeldBy<HeldBatch>(info[0])->batch->Sample(most, now.Data(), old.Data())));
+}
+
+}  // namespace
+
+void ExportPages(Napi::Env env, Napi::Object exports) {
+  exports.Set("imageCreate", Napi::Function::New(env, ImageCreate, "imageCreate"));
+  exports.Set("imageFork", Napi::Function::New(env, ImageFork, "imageFork"));
+  exports.Set("imageClose", Napi::Function::New(env, ImageClose, "imageClose"));
+  exports.Set("imageKeep", Napi::Function::New(env, ImageKeep, "imageKeep"));
+  exports.Set("imageUnkeep", Napi::Function::New(env, ImageUnkeep, "imageUnkeep"));
+  exports.Set("imageLength", Napi::Function::New(env, ImageLength, "imageLength"));
+  exports.Set("imageCountKnown", Napi::Function::New(env, ImageCountKnown, "imageCountKnown"));
+  exports.Set("frameCreate", Napi::Function::New(env, FrameCreate, "frameCreate"));
+  exports.Set("frameRead", Napi::Function::New(env, FrameRead, "frameRead"));
+  exports.Set("frameCommit", Napi::Function::New(env, FrameCommit, "frameCommit"));
+  exports.Set("batchCreate", Napi::Function::New(env, BatchCreate, "batchCreate"));
+  exports.Set("batchClose", Napi::Function::New(env, BatchClose, "batchClose"));
+  exports.Set("batchTake", Napi::Function::New(env, BatchTake, "batchTake"));
+  exports.Set("batchPack", Napi::Function::New(env, BatchPack, "batchPack"));
+  exports.Set("batchSample", Napi::Function::New(env, BatchSample, "batchSample"));
+}
+
+}  // namespace dwcp

@@ -1,0 +1,108 @@
+import { isDwcpError } from '@dwcp/interface'
+import { chosenCodecs } from './codec-choice.js'
+import { corrupt } from './errors.js'
+import type { PageHash } from './hash-contract.js'
+import { applyPageDelta } from './page-delta.js'
+import type { PageFrame, ReadPages } from './page-image.js'
+import type { ScriptPageImage } from './page-image-js.js'
+import { PACK_METHODS, PAGE_OUTCOMES } from './page-outcomes.js'
+
+const WHAT = 'a frame of pages'
+const HASH_BYTES = 16
+const NO_BYTES = new Uint8Array()
+
+/** The twin of native/page_frame.cc. */
+export async function readFrameJs(
+  frame: PageFrame,
+  hash: PageHash,
+  image: ScriptPageImage | undefined,
+  signal?: AbortSignal,
+): Promise<ReadPages> {
+  signal?.throwIfAborted()
+  checkReferences(frame, image)
+  const changed = await readChanged(frame, image)
+  signal?.throwIfAborted()
+  const bytes = Buffer.from(new ArrayBuffer(frame.pages.length * frame.pageBytes))
+  fill(frame, image, changed, bytes)
+  const hashes = Buffer.from(hash.hashPages(bytes, frame.pageBytes))
+  const commit = (): void => {
+    if (image !== undefined) write(frame, image, bytes, hashes)
+  }
+  return { bytes: new Uint8Array(bytes.buffer), hashes, commit }
+}
+
+function isChanged(outcome: number | undefined): boolean {
+  return outcome === PAGE_OUTCOMES.delta || outcome === PAGE_OUTCOMES.full
+}
+
+function checkReferences({ references, sources, pageBytes }: PageFrame, image: ScriptPageImage | undefined): void {
+  for (const number of [...references, ...sources]) {
+    const place = image?.locate(number, pageBytes)
+    if (place?.memory.holds(place.page) !== true) throw corrupt(WHAT, 'a reference to a page that was never sent')
+  }
+}
+
+async function readChanged(frame: PageFrame, image: ScriptPageImage | undefined): Promise<Buffer> {
+  const { outcomes, pageBytes, method, payload } = frame
+  const count = outcomes.reduce((sum, outcome) => sum + (isChanged(outcome) ? 1 : 0), 0)
+  if (count === 0) {
+    if (payload.length > 0) throw corrupt(WHAT, 'a payload where no page is changed')
+    return Buffer.alloc(0)
+  }
+  if (method === PACK_METHODS.pageDelta) {
+    const pages = oldPages(frame, image, count)
+    await applyPageDelta(payload, pages, { pageBytes, count })
+    return pages
+  }
+  const plain = await unpack(payload, method, count * pageBytes)
+  if (plain.length !== count * pageBytes) throw corrupt(WHAT, 'pages of another length')
+  return Buffer.from(plain.buffer, plain.byteOffset, plain.length)
+}
+
+/** What a page delta builds on: of each changed page what the image has, zeros where the frame says full, and the sources. */
+function oldPages({ region, pageBytes, pages, outcomes, sources }: PageFrame, image: ScriptPageImage | undefined, count: number): Buffer {
+  const old = Buffer.alloc((count + sources.length) * pageBytes)
+  let end = 0
+  for (const [index, page] of pages.entries()) {
+    if (!isChanged(outcomes[index])) continue
+    if (outcomes[index] === PAGE_OUTCOMES.delta) image?.memories[region]?.read(page, old, end)
+    end += pageBytes
+  }
+  for (const [index, source] of sources.entries()) image?.read(source, pageBytes, old, end + index * pageBytes)
+  return old
+}
+
+async function unpack(payload: Uint8Array, method: number, lengthBytes: number): Promise<Uint8Array> {
+  try {
+    if (method === PACK_METHODS.zstd) return await chosenCodecs().zstd.decompress(payload, lengthBytes, NO_BYTES)
+    if (method !== PACK_METHODS.lz4) return payload
+    // No byte of a block adds more than 255 bytes: what claims more is refused before it is allocated.
+    if (lengthBytes / 255 > payload.length) throw corrupt(WHAT, `${payload.length} bytes cannot hold ${lengthBytes}`)
+    return await chosenCodecs().lz4.decompress(payload, lengthBytes, NO_BYTES)
+  } catch (error) {
+    throw isDwcpError(error, 'ERR_NATIVE_TOO_LARGE') ? corrupt(WHAT, 'its pages are longer than it says', error) : error
+  }
+}
+
+/** `bytes` holds zeros. */
+function fill(frame: PageFrame, image: ScriptPageImage | undefined, changed: Buffer, bytes: Buffer): void {
+  const { region, pageBytes, pages, outcomes, references } = frame
+  let [nextReference, changedEnd] = [0, 0]
+  for (const [index, page] of pages.entries()) {
+    const offset = index * pageBytes
+    const outcome = outcomes[index]
+    if (isChanged(outcome)) changedEnd += changed.copy(bytes, offset, changedEnd, changedEnd + pageBytes)
+    if (outcome === PAGE_OUTCOMES.unchanged) image?.memories[region]?.read(page, bytes, offset)
+    if (outcome !== PAGE_OUTCOMES.duplicate) continue
+    image?.read(references[nextReference] ?? 0, pageBytes, bytes, offset)
+    nextReference += 1
+  }
+}
+
+function write({ region, pageBytes, pages, outcomes }: PageFrame, image: ScriptPageImage, bytes: Buffer, hashes: Buffer): void {
+  for (const [index, page] of pages.entries()) {
+    if (outcomes[index] === PAGE_OUTCOMES.unchanged) continue
+    if (outcomes[index] === PAGE_OUTCOMES.zero) image.memories[region]?.writeZeros(page)
+    else image.write(region, page, bytes.subarray(index * pageBytes, (index + 1) * pageBytes), hashes, index * HASH_BYTES)
+  }
+}

@@ -1,0 +1,171 @@
+import type { Backend } from './backend.js'
+import type { PageHash } from './hash-contract.js'
+import { ScriptPageBatch } from './page-batch-js.js'
+import { readFrameJs } from './page-frame-js.js'
+import type { PageImage, PageImages, PageRegion } from './page-image.js'
+import { PageIndex } from './page-index.js'
+import { tagsOf } from './page-tags.js'
+import { RegionImage } from './region-image.js'
+
+const HASH_BYTES = 16
+/** Of the index by tags, in entries a page: guests have about two tags for each page, and zero pages have none. */
+const TAGS_PER_INDEXED_PAGE = 2
+
+export function scriptImages(hash: PageHash, backend: Backend): PageImages {
+  const keeps: SegmentKeeps = new Map()
+  return {
+    backend,
+    create: (regions) => ScriptPageImage.empty(regions, hash, keeps),
+    batch: (image) => new ScriptPageBatch(hash, image === undefined ? undefined : ownImage(image)),
+    async read(frame, image, signal) {
+      return readFrameJs(frame, hash, image === undefined ? undefined : ownImage(image), signal)
+    },
+  }
+}
+
+/** How many kept images share each segment. */
+type SegmentKeeps = Map<Uint8Array, number>
+
+/** The twin of PageImage in native/page_image.cc. */
+export class ScriptPageImage implements PageImage {
+  readonly regions: readonly PageRegion[]
+  readonly memories: readonly RegionImage[]
+  readonly #index: PageIndex
+  readonly #pieces: PageIndex
+  readonly #hash: PageHash
+  readonly #keeps: SegmentKeeps
+  #keptOverheadBytes = 0
+
+  private constructor(
+    regions: readonly PageRegion[],
+    memories: readonly RegionImage[],
+    indexes: readonly [PageIndex, PageIndex],
+    hash: PageHash,
+    keeps: SegmentKeeps,
+  ) {
+    this.regions = regions
+    this.memories = memories
+    ;[this.#index, this.#pieces] = indexes
+    this.#hash = hash
+    this.#keeps = keeps
+  }
+
+  static empty(regions: readonly PageRegion[], hash: PageHash, keeps: SegmentKeeps): ScriptPageImage {
+    const memories = regions.map(({ pageBytes, maxPages }) => new RegionImage(pageBytes, maxPages))
+    const pages = pagesOf(regions)
+    return new ScriptPageImage(regions, memories, [new PageIndex(pages), new PageIndex(pages * TAGS_PER_INDEXED_PAGE)], hash, keeps)
+  }
+
+  endPage(region: number): number {
+    return this.memories[region]?.endPage ?? 0
+  }
+
+  fork(regions: readonly PageRegion[]): ScriptPageImage {
+    const memories = regions.map(({ pageBytes, maxPages }, region) => new RegionImage(pageBytes, maxPages, this.memories[region]))
+    const pages = pagesOf(regions)
+    const indexes = [this.#index.fork(pages), this.#pieces.fork(pages * TAGS_PER_INDEXED_PAGE)] as const
+    return new ScriptPageImage(regions, memories, [...indexes], this.#hash, this.#keeps)
+  }
+
+  async countKnown(pages: Uint8Array, pageBytes: number): Promise<number> {
+    const bytes = Buffer.from(pages.buffer, pages.byteOffset, pages.length)
+    const zeros = Buffer.alloc(pageBytes)
+    const hashes = bufferOf(this.#hash.hashPages(pages, pageBytes))
+    let known = 0
+    for (let at = 0, hashAt = 0; at < pages.length; at += pageBytes, hashAt += HASH_BYTES) {
+      if (bytes.compare(zeros, 0, pageBytes, at, at + pageBytes) === 0) continue
+      if (this.findEqual(hashes, hashAt, bytes, at, pageBytes) !== undefined) known += 1
+    }
+    return known
+  }
+
+  keep(): number {
+    this.#keptOverheadBytes = this.#overheadBytes
+    return this.#keptOverheadBytes + this.#count(1)
+  }
+
+  unkeep(): number {
+    return this.#keptOverheadBytes + this.#count(-1)
+  }
+
+  get lengthBytes(): number {
+    return this.memories.reduce((sum, memory) => sum + memory.segmentsBytes, this.#overheadBytes)
+  }
+
+  close(): void {
+    // Nothing to free: the collector sees this memory.
+  }
+
+  /** The number, counted through, of a page that holds exactly these bytes; the hash is its XXH3-128. */
+  findEqual(hashes: Buffer, hashOffset: number, bytes: Buffer, offset: number, pageBytes: number): number | undefined {
+    const number = this.#index.find(hashes.readUInt32BE(hashOffset))
+    const place = number === undefined ? undefined : this.locate(number, pageBytes)
+    // XXH3 is not collision-resistant, and entries may be stale: the bytes decide.
+    return place?.memory.equals(place.page, bytes, offset) === true ? number : undefined
+  }
+
+  /** The number, counted through, of a page of this length that was seen to hold a piece with this tag. */
+  findPiece(tag: number, pageBytes: number): number | undefined {
+    const number = this.#pieces.find(tag)
+    const place = number === undefined ? undefined : this.locate(number, pageBytes)
+    return place?.memory.holds(place.page) === true ? number : undefined
+  }
+
+  /** Where a page of this length is; undefined where there is none. */
+  locate(number: number, pageBytes: number): { readonly memory: RegionImage; readonly page: number } | undefined {
+    for (const [region, { firstPage, maxPages }] of this.regions.entries()) {
+      if (number < firstPage || number >= firstPage + maxPages) continue
+      const memory = this.memories[region]
+      return memory?.pageBytes === pageBytes ? { memory, page: number - firstPage } : undefined
+    }
+    return undefined
+  }
+
+  /** Into `target`, which holds zeros there. */
+  read(number: number, pageBytes: number, target: Buffer, offset: number): void {
+    const place = this.locate(number, pageBytes)
+    place?.memory.read(place.page, target, offset)
+  }
+
+  /** Takes over one page; the hash is its XXH3-128. */
+  write(region: number, page: number, bytes: Buffer, hashes: Buffer, hashOffset: number): void {
+    const shape = this.regions[region]
+    if (shape === undefined) return
+    this.memories[region]?.write(page, bytes, 0)
+    const pages = this.memories.reduce((sum, { endPage }) => sum + endPage, 0)
+    const number = shape.firstPage + page
+    this.#index.insert(hashes.readUInt32BE(hashOffset), number, pages)
+    for (const tag of tagsOf(bytes, shape.pageBytes)) this.#pieces.insert(tag, number, pages * TAGS_PER_INDEXED_PAGE)
+  }
+
+  get #overheadBytes(): number {
+    return this.memories.reduce((sum, memory) => sum + memory.heldMapBytes, this.#index.lengthBytes + this.#pieces.lengthBytes)
+  }
+
+  #count(change: 1 | -1): number {
+    let bytes = 0
+    for (const memory of this.memories) {
+      for (const segment of memory.segments().values()) {
+        const before = this.#keeps.get(segment) ?? 0
+        const after = before + change
+        if (after === 0) this.#keeps.delete(segment)
+        else this.#keeps.set(segment, after)
+        if (before === 0 || after === 0) bytes += segment.length
+      }
+    }
+    return bytes
+  }
+}
+
+function ownImage(image: PageImage): ScriptPageImage {
+  if (image instanceof ScriptPageImage) return image
+  throw new TypeError('the image must be one that the same PageImages made')
+}
+
+function pagesOf(regions: readonly PageRegion[]): number {
+  return regions.reduce((sum, region) => sum + region.maxPages, 0)
+}
+
+function bufferOf(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+}

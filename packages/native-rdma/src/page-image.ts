@@ -1,0 +1,237 @@
+import { addonWith } from './addon.js'
+import type { Backend } from './backend.js'
+import type { PageHash } from './hash-contract.js'
+import { scriptImages } from './page-image-js.js'
+import { nativeImages } from './page-image-native.js'
+
+/**
+ * A region of a memory, its pages counted through behind those of the regions before it.
+ *
+ * @public
+ */
+export interface PageRegion {
+  /** A power of two from 64 to 2 MiB. */
+  readonly pageBytes: number
+  /** Page numbers below this exist; those of all regions together are below 2^32 - 1. */
+  readonly maxPages: number
+  /** The number of its first page when the pages of all regions are counted through. */
+  readonly firstPage: number
+}
+
+/**
+ * What another side has of a memory. Forks share pages until one of them changes, so that a baseline stays as it is; pages never
+ * written, and zero ones, take no memory. One call at a time; forks do not disturb one another.
+ *
+ * @public
+ */
+export interface PageImage {
+  readonly regions: readonly PageRegion[]
+  /** One past the last page of a region that was ever written. */
+  endPage(region: number): number
+  /** A copy, for regions of which the first are these, with the same `pageBytes` and `firstPage`. */
+  fork(regions: readonly PageRegion[]): PageImage
+  /** Of some pages, how many it has at whatever address; zeros are not counted. `pages` are borrowed until the promise settles. */
+  countKnown(pages: Uint8Array, pageBytes: number): Promise<number>
+  /**
+   * Counts it as one to be kept. @returns how many bytes the kept images of this process take more: what several of them share
+   * counts once.
+   */
+  keep(): number
+  /** The opposite of `keep`. @returns how many bytes less. */
+  unkeep(): number
+  /** Bytes it would take alone. */
+  readonly lengthBytes: number
+  /** Frees what no fork shares, at once and not when it is collected. It is of no use afterwards; a call under way ends well. */
+  close(): void
+}
+
+/**
+ * Pages that their owner hands over, ascending and behind those handed over before.
+ *
+ * @public
+ */
+export interface OwnedPages {
+  readonly region: number
+  readonly pageBytes: number
+  readonly pages: Uint32Array
+  /** The pages, one after the other. Borrowed until the promise settles; where they change meanwhile, either version is taken. */
+  readonly bytes: Uint8Array
+}
+
+/**
+ * What to look for.
+ *
+ * @public
+ */
+export interface TakeOptions {
+  /** Whether zero pages are told apart. */
+  readonly zeros: boolean
+  /** Whether pages are looked for at other addresses. */
+  readonly duplicates: boolean
+  /** Whether changed pages are to be described by their old content. */
+  readonly delta: boolean
+  /** Stops behind the page with which this many are changed, those taken before included. */
+  readonly changedPages: number
+}
+
+/**
+ * What became of the pages that were taken.
+ *
+ * @public
+ */
+export interface TakenPages {
+  /** How many, from the first on. */
+  readonly taken: number
+  /** How many of them are changed. */
+  readonly changed: number
+  /** How many pages of the image content seems to have moved out of, into these and those taken before. */
+  readonly sources: number
+  /** Of each duplicate, the number of the page that it equals, counted through. */
+  readonly references: Uint32Array
+  /** XXH3-128 of each page taken. */
+  readonly hashes: Uint8Array
+  /** Of each page taken, as docs/wire/hde.md numbers them. */
+  readonly outcomes: Uint8Array
+}
+
+/**
+ * Pages that stand for others.
+ *
+ * @public
+ */
+export interface SampledPages {
+  /** One after the other. */
+  readonly pages: Uint8Array
+  /** What the image has of each; zeros where that is nothing, or nothing is to be described by it. */
+  readonly old: Uint8Array
+}
+
+/**
+ * How to pack.
+ *
+ * @public
+ */
+export interface PackOptions {
+  /** As docs/wire/hde.md numbers them: 0 raw, 1 LZ4, 2 zstd, 3 page delta. */
+  readonly method: number
+  /** Of zstd. */
+  readonly level: number
+  /** Room to leave in front. */
+  readonly spareBytes: number
+}
+
+/**
+ * The changed pages, packed.
+ *
+ * @public
+ */
+export interface PackedPages {
+  /** What was asked for, or raw where that saves nothing. */
+  readonly method: number
+  /** Pages of the image that a page delta needs besides, counted through and ascending. */
+  readonly sources: Uint32Array
+  /** Behind `spareBytes` and ten bytes for each source; 16 bytes follow that nobody has written to. */
+  readonly bytes: Uint8Array
+  readonly payloadOffset: number
+  readonly payloadBytes: number
+}
+
+/**
+ * The pages of one frame, compared with what the other side holds. The image follows when they are packed, and so do the references:
+ * a frame refers to the image as it was before. One call at a time.
+ *
+ * @public
+ */
+export interface PageBatch {
+  /** `ERR_NATIVE_OUT_OF_MEMORY`. After a failure only `close` is left. */
+  take(pages: OwnedPages, options: TakeOptions): Promise<TakenPages>
+  /** Some of the changed pages, at even distances, on the calling thread. */
+  sample(mostPages: number): SampledPages
+  /** As `take`. The batch is empty afterwards. */
+  pack(options: PackOptions): Promise<PackedPages>
+  /** Ends a call under way early, and frees the pages. */
+  close(): void
+}
+
+/**
+ * A frame of pages as it came, its head read apart. All numbers are of docs/wire/hde.md; pages are ascending and within the region, and
+ * references and sources as many as the frame says.
+ *
+ * @public
+ */
+export interface PageFrame {
+  readonly region: number
+  readonly pageBytes: number
+  readonly pages: Uint32Array
+  readonly outcomes: Uint8Array
+  readonly references: Uint32Array
+  readonly sources: Uint32Array
+  readonly method: number
+  /** Borrowed until the promise settles. */
+  readonly payload: Uint8Array
+}
+
+/**
+ * What a frame decodes to.
+ *
+ * @public
+ */
+export interface ReadPages {
+  /** The pages, one after the other. */
+  readonly bytes: Uint8Array
+  /** XXH3-128 of each. */
+  readonly hashes: Uint8Array
+  /** Brings the image to it, once, before another frame is read against that. */
+  commit(): void
+}
+
+/**
+ * Makes images of memories, takes pages apart against them and puts frames together again.
+ *
+ * @public
+ */
+export interface PageImages {
+  readonly backend: Backend
+  create(regions: readonly PageRegion[]): PageImage
+  /** Without an image every page is zero or full. */
+  batch(image: PageImage | undefined): PageBatch
+  /**
+   * The pages of a frame. The image is only read: other bytes than the encoder's give other pages without an error, so that a check
+   * comes before `commit`.
+   *
+   * @throws `ERR_NATIVE_CORRUPT` for a payload that does not decode, or a reference to a page never written. What is allocated is
+   * bounded by four times the listed pages.
+   */
+  read(frame: PageFrame, image: PageImage | undefined, signal?: AbortSignal): Promise<ReadPages>
+}
+
+/**
+ * {@link PageImages} by the addon, as jobs on the libuv thread pool, or by JavaScript on the calling thread, which turns the loop
+ * every mebibyte. Both read each other's frames; images of one are of no use to the other.
+ *
+ * @param hash - For the JavaScript one. The addon has its own, of the same digests.
+ * @param backend - Insists on one.
+ *
+ * @example
+ * ```ts
+ * import { loadPageImages } from '@dwcp/native-rdma/codec'
+ * import { loadHash } from '@dwcp/native-rdma/hash'
+ * const images = loadPageImages(await loadHash())
+ * const image = images.create([{ pageBytes: 4096, maxPages: 16, firstPage: 0 }])
+ * const batch = images.batch(image)
+ * const bytes = new Uint8Array(8192).fill(7)
+ * const options = { zeros: true, duplicates: true, delta: true, changedPages: 2048 }
+ * const { outcomes } = await batch.take({ region: 0, pageBytes: 4096, pages: Uint32Array.of(0, 1), bytes }, options)
+ * const { payloadBytes } = await batch.pack({ method: 2, level: 1, spareBytes: 0 })
+ * console.log(outcomes, payloadBytes)
+ * ```
+ * @public
+ */
+export function loadPageImages(hash: PageHash, backend?: 'js'): PageImages {
+  if (backend === 'js') return scriptImages(hash, { kind: 'js', reason: 'asked for' })
+  const needed = (['pages', 'hash', 'lz4'] as const).map((name) => addonWith(name))
+  const lacking = needed.find(({ addon }) => addon === undefined)
+  if (lacking !== undefined) return scriptImages(hash, lacking.backend)
+  const [pages] = needed
+  return pages?.addon === undefined ? scriptImages(hash, { kind: 'js', reason: 'no addon' }) : nativeImages(pages.addon, pages.backend)
+}

@@ -34,7 +34,7 @@ export async function loadKernels(): Promise<Kernels> {
     hash,
     images,
     zstdEncodes: zstd.canEncode,
-    zstdPrefix: zstd.canEncode && zstd.kind === 'native',
+    zstdPrefix: zstd.canEncodeWithPrefix,
     backends: {
       zstd: `${zstd.kind}: ${zstd.reason}`,
       lz4: `${lz4.kind}: ${lz4.reason}`,

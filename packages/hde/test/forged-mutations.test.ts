@@ -2,7 +2,7 @@ import type * as HashModule from '@dwcp/native-rdma/hash'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { attack, type Target } from './mutations/attack.ts'
 import { kernels } from './mutations/kernels.ts'
-import { type Modules, modulesOn } from './mutations/modules.ts'
+import { BACKENDS, type Modules, modulesOn } from './mutations/modules.ts'
 import { rolls } from './mutations/mutate.ts'
 import { pageFrames } from './mutations/page-frames.ts'
 import { deltaStreams, documentBatches, v1Deltas } from './mutations/streams.ts'
@@ -30,12 +30,12 @@ beforeAll(async () => {
 })
 afterAll(() => void vi.unstubAllEnvs())
 
-describe.each(['native', 'js'] as const)('by %s decoders', (backend) => {
+describe.each(BACKENDS)('by %s decoders', (backend) => {
   test('mutants with forged digests are refused or decoded, soon and within their limits', { timeout: 60_000 + WANTED }, async () => {
     const reads = await modulesOn(backend)
     const framed = await Promise.all([pageFrames, deltaStreams, documentBatches, v1Deltas].map((make) => make(makes, reads)))
     const targets: readonly Target[] = [...framed, ...(await kernels(makes, reads))]
-    const count = WANTED / 2 / targets.length
+    const count = WANTED / BACKENDS.length / targets.length
     for (const target of targets) {
       const tally = await attack(target, count, rolls(SEED), true).catch((cause: unknown) => {
         throw new Error(`DWCP_SEED=${SEED}`, { cause })

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { attack, type Target } from './mutations/attack.ts'
-import { type Modules, modulesOn } from './mutations/modules.ts'
+import { BACKENDS, type Modules, modulesOn } from './mutations/modules.ts'
 import { rolls } from './mutations/mutate.ts'
 import { pageFrames } from './mutations/page-frames.ts'
 import { deltaStreams, documentBatches, v1Packets } from './mutations/streams.ts'
@@ -21,10 +21,10 @@ beforeAll(async () => {
 })
 afterAll(() => void vi.unstubAllEnvs())
 
-describe.each(['native', 'js'] as const)('by %s decoders', (backend) => {
+describe.each(BACKENDS)('by %s decoders', (backend) => {
   test.each(MAKERS)('mutants of %s are refused or right, soon and within their limits', { timeout: 60_000 + WANTED }, async (_, make) => {
     const target: Target = await make(makes, await modulesOn(backend))
-    const count = WANTED / 2 / MAKERS.length
+    const count = WANTED / BACKENDS.length / MAKERS.length
     const tally = await attack(target, count, rolls(SEED), false).catch((cause: unknown) => {
       throw new Error(`DWCP_SEED=${SEED}`, { cause })
     })

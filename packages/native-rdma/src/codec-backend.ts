@@ -8,6 +8,8 @@ import type { Backend } from './backend.js'
 export interface ZstdBackend extends Backend {
   /** False on a Node without zstd in its zlib (before 22.15) where libzstd or the addon is missing: decoding only. */
   readonly canEncode: boolean
+  /** False on a Node whose zstd takes no prefix (before 24.6) where libzstd or the addon is missing. */
+  readonly canEncodeWithPrefix: boolean
 }
 
 /** What only the addon heeds while it compresses. */

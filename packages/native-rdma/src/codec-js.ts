@@ -9,7 +9,7 @@ import { isPlainPrefix, type NodeZstd } from './zstd-zlib.js'
 export function javaScriptZstd(reason: string, node: NodeZstd | undefined): ZstdCodec {
   const takes = (prefix: Uint8Array): boolean => prefix.length === 0 || (node?.takesPrefix === true && isPlainPrefix(prefix))
   return {
-    backend: { kind: 'js', reason, canEncode: node !== undefined },
+    backend: { kind: 'js', reason, canEncode: node !== undefined, canEncodeWithPrefix: node?.takesPrefix === true },
     async compress(source, level, prefix, { signal } = {}) {
       signal?.throwIfAborted()
       if (node === undefined) throw unavailable('zstd encoding', `${reason}, and this Node (${process.version}) has no zstd`)

@@ -6,7 +6,7 @@ import { stoppable } from './stoppable.js'
 
 export function nativeZstd(addon: Addon, backend: Backend): ZstdCodec {
   return {
-    backend: { ...backend, canEncode: true },
+    backend: { ...backend, canEncode: true, canEncodeWithPrefix: true },
     compress: (source, level, prefix, { tableLogMax = MAX_TABLE_LOG, signal } = {}) =>
       settle(
         'zstd',

@@ -1,3 +1,4 @@
+import { isDwcpError } from '@dwcp/interface'
 import type { ZstdCompressOptions } from '@dwcp/native-rdma/codec'
 import { CODECS, methodOf, OLD_USES, type Packed } from '../packing.js'
 import type { DeltaKernels } from './kernels.js'
@@ -25,8 +26,16 @@ async function smaller(
   options: PackOptions & { readonly level: number },
 ): Promise<Packed> {
   if (!kernels.zstdEncodes) return { method: methodOf(CODECS.lz4, OLD_USES.none), bytes: await kernels.lz4Compress(bytes) }
-  if (reference.length === 0 || !kernels.zstdPrefix) {
-    return { method: methodOf(CODECS.zstd, OLD_USES.none), bytes: await kernels.zstdCompress(bytes, options) }
+  const alone = async (): Promise<Packed> => ({
+    method: methodOf(CODECS.zstd, OLD_USES.none),
+    bytes: await kernels.zstdCompress(bytes, options),
+  })
+  if (reference.length === 0 || !kernels.zstdPrefix) return alone()
+  try {
+    return { method: methodOf(CODECS.zstd, OLD_USES.prefix), bytes: await kernels.zstdCompress(bytes, { ...options, prefix: reference }) }
+  } catch (error) {
+    // Node's zlib takes no prefix that begins as a trained dictionary does.
+    if (isDwcpError(error, 'ERR_NATIVE_UNAVAILABLE')) return alone()
+    throw error
   }
-  return { method: methodOf(CODECS.zstd, OLD_USES.prefix), bytes: await kernels.zstdCompress(bytes, { ...options, prefix: reference }) }
 }

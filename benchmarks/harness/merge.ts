@@ -7,7 +7,7 @@ export function sameMachine(one: Machine, other: Machine): boolean {
   return told(one) === told(other)
 }
 
-/** The cases of `fresh` in place of those of `kept`, whose other cases stay; of two machines, `fresh` alone. */
+/** The cases of `fresh` in place of those of `kept`, whose other cases stay; notes are those of `fresh`. Of two machines, `fresh` alone. */
 export function mergeResults(kept: SuiteResult | undefined, fresh: SuiteResult): SuiteResult {
   if (kept === undefined || !sameMachine(kept.machine, fresh.machine)) return fresh
   const stays = Object.keys(kept.data).filter((name) => !(name in fresh.data))
@@ -17,7 +17,6 @@ export function mergeResults(kept: SuiteResult | undefined, fresh: SuiteResult):
     // Replaced in its place: a table keeps its order when one case of it is measured again.
     data: { ...kept.data, ...fresh.data },
     cases: { ...kept.cases, ...fresh.cases },
-    notes: [...new Set([...kept.notes, ...fresh.notes])],
     rows: [...rows, ...fresh.rows],
   }
 }

@@ -248,6 +248,10 @@ test('a case measured again takes the place of what was kept of it, and the othe
   expect(markdownTable(kept)).toMatch(/^Measured .*by `whole`/m)
 })
 
+test('a case that reads like one of ours in another is refused', async () => {
+  await expect(run(suiteOfCases(['a', 'a, b']))).rejects.toThrow(TypeError)
+})
+
 test('figures of another machine do not stay beside new ones', async () => {
   const kept = await run(suiteOfCases(['a', 'b']))
   const fresh = await run(suiteOfCases(['a']))

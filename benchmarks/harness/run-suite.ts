@@ -1,6 +1,7 @@
 import { loadavg } from 'node:os'
 import { performance } from 'node:perf_hooks'
 import { describeMachine, type Machine } from './machine.js'
+import { isOfCase } from './merge.js'
 import { type Measured, type Row, rowsOf } from './rows.js'
 import type { Case, Contender, DataNote, Measurement, Suite, SuiteContext } from './suite.js'
 
@@ -69,6 +70,7 @@ export async function runSuite(suite: Suite, options: RunOptions): Promise<Suite
   }
   const machine = await describeMachine(suite.tools)
   const chosen = (await suite.cases(context)).filter(({ name }) => context.wanted(name))
+  refuseNamesWithin(chosen.map(({ name }) => name))
   const date = new Date().toISOString()
   let result: SuiteResult = {
     version: 1,
@@ -148,6 +150,14 @@ async function attempt(subject: Case, contender: Contender, timeoutMs: number): 
     throw new Error(`${subject.name}: the run of ${contender.name} went wrong, so this suite has no result`, { cause })
   } finally {
     clearTimeout(timer)
+  }
+}
+
+/** Rows say which of ours they are behind the name of their case: one case's rows must not look like those of another. */
+function refuseNamesWithin(names: readonly string[]): void {
+  for (const name of names) {
+    const other = names.find((one) => one !== name && isOfCase(name, one))
+    if (other !== undefined) throw new TypeError(`the case "${name}" reads like one of ours in the case "${other}": name it otherwise`)
   }
 }
 

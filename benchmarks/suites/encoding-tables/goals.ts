@@ -24,8 +24,15 @@ type Met = Pick<Goal, 'mustMet' | 'aimMet'>
 const WIRE_PAIR = 'redis guest, 0 to 5 s'
 const DIRTY_RATIO_MOST = 0.07
 
+/** The results that the goals are looked up in; absent where nothing is kept. */
+export interface GoalResults {
+  readonly delta?: SuiteResult | undefined
+  readonly encoding?: SuiteResult | undefined
+  readonly choice?: SuiteResult | undefined
+}
+
 /** All lines whose figures are kept, in the order of the goals; what was not measured has no line. */
-export function goalsOf(delta: SuiteResult | undefined, encoding: SuiteResult | undefined): readonly Goal[] {
+export function goalsOf({ delta, encoding, choice }: GoalResults): readonly Goal[] {
   const goals = [
     ...casesOf(encoding, CASES.guests).map((name) => memoryBytes(name, contendersOf(encoding, name), 'hybrid', 'wire bytes')),
     ...casesOf(delta, CASES.guests).map((name) => memoryBytes(name, contendersOf(delta, name), 'dwcp delta balanced', 'bytes')),
@@ -37,6 +44,7 @@ export function goalsOf(delta: SuiteResult | undefined, encoding: SuiteResult | 
     ...casesOf(delta, CASES.releases).flatMap((name) => release(name, contendersOf(delta, name))),
     ...casesOf(delta, CASES.state).map((name) => documents(name, contendersOf(delta, name))),
     ...casesOf(delta, (name) => name === WIRE_PAIR).flatMap((name) => wireBytes(name, contendersOf(delta, name))),
+    ...casesOf(choice, () => true).map((name) => learnedChoice(name, contendersOf(choice, name))),
   ]
   return goals.filter(({ value }) => !Number.isNaN(value))
 }
@@ -186,6 +194,22 @@ function wireBytes(data: string, contenders: readonly ContenderFigures[]): reado
       aimMet: times >= 8,
     }
   })
+}
+
+function learnedChoice(data: string, contenders: readonly ContenderFigures[]): Goal {
+  const [regret, above] = ['regret, mean', 'above the best fixed, worst pair'].map((metric) => figureOf(contenders, 'learned', metric))
+  const met = (most: number, mostAbove: number): boolean => (regret ?? Number.NaN) <= most && (above ?? Number.NaN) <= mostAbove
+  return {
+    what: 'learned choice against an oracle',
+    data,
+    by: 'learned',
+    measured: `${short(regret)} % regret, ${short(above)} % above the best fixed at worst`,
+    value: regret ?? Number.NaN,
+    must: '5 %, at most 3 % above',
+    aim: '3 %, never above',
+    mustMet: met(5, 3),
+    aimMet: met(3, 0),
+  }
 }
 
 function bytesOf({ values }: ContenderFigures): number {

@@ -17,7 +17,7 @@ async function resultOf(suite: string, name: string, figures: Figures, note: Par
   const metrics = names.map((metric) => ({ name: metric, unit: '', better: 'lower' as const, exact: true }))
   const measured = Object.entries(figures).map(
     ([contender, measurement]): Measured => ({
-      contender: { name: contender, ours: /^(dwcp|hde|hybrid|in process|delta)/.test(contender) },
+      contender: { name: contender, ours: /^(dwcp|hde|hybrid|in process|delta|learned)/.test(contender) },
       measurements: [measurement],
     }),
   )
@@ -44,7 +44,7 @@ test('a release is compared with zstd -3, and its smallest with the peer of the 
     'zstd -3': { bytes: 100, encode: 20 },
     bsdiff: { bytes: 50, encode: 2 },
   })
-  const goals = goalsOf(delta, undefined)
+  const goals = goalsOf({ delta })
   expect(goals.map(({ by, mustMet, aimMet }) => [by, mustMet, aimMet])).toEqual([
     ['dwcp delta fast', true, false],
     ['dwcp delta balanced', false, false],
@@ -70,7 +70,7 @@ test('the speed of encoding is a goal only where at most 7 % of the pages change
     'zstd -3': { 'wire bytes': 100 },
   }
   const lines = async (changedRatio: number): Promise<readonly unknown[]> =>
-    goalsOf(undefined, await resultOf('encoding', 'redis guest, 0 to 5 s', figures, { changedRatio })).map((goal) => [
+    goalsOf({ encoding: await resultOf('encoding', 'redis guest, 0 to 5 s', figures, { changedRatio }) }).map((goal) => [
       goal.what,
       goal.measured,
       goal.mustMet,
@@ -88,9 +88,21 @@ test('documents have a goal where they were counted one by one', async () => {
   const name = 'node documents, JSON lines'
   const ours = 'in process, documents in batches of 64'
   const counted = await resultOf('delta', name, { [ours]: { 'each document': 25.5 }, 'dwcp delta fast': { bytes: 9 } })
-  expect(goalsOf(counted, undefined).map(({ measured, mustMet, aimMet }) => [measured, mustMet, aimMet])).toEqual([['25.5 B', true, false]])
+  expect(goalsOf({ delta: counted }).map(({ measured, mustMet, aimMet }) => [measured, mustMet, aimMet])).toEqual([['25.5 B', true, false]])
   const others = await resultOf('delta', 'cluster log', { 'in process, fast': { bytes: 8 }, 'dwcp delta fast': { bytes: 9 } })
-  expect(goalsOf(others, undefined)).toEqual([])
+  expect(goalsOf({ delta: others })).toEqual([])
+})
+
+test('the learned choice is judged by its mean regret and by its worst case against the best fixed one', async () => {
+  const met = async (regret: number, above: number): Promise<readonly unknown[]> => {
+    const learned = { 'regret, mean': regret, 'above the best fixed, worst pair': above }
+    const choice = await resultOf('choice', '30 MB/s', { learned, 'in process, weights': learned })
+    return goalsOf({ choice }).map(({ mustMet, aimMet }) => [mustMet, aimMet])
+  }
+  expect(await met(2.9, -1)).toEqual([[true, true]])
+  expect(await met(2.9, 3)).toEqual([[true, false]])
+  expect(await met(2.9, 3.1)).toEqual([[false, false]])
+  expect(await met(5.1, -1)).toEqual([[false, false]])
 })
 
 test('only ours keep promises, and the block tier only on what it was promised for', async () => {

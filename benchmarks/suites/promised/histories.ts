@@ -46,7 +46,7 @@ export const HISTORIES: readonly History[] = [
   two('release', 'git', () => debianRelease('git', 'git', '1:2.39.5-0+deb12u2', '1:2.39.5-0+deb12u3')),
   two('release', 'postgresql', () => debianRelease('postgresql', 'postgresql-15', '15.18-0+deb12u1', '15.20-0+deb12u1')),
   two('log', 'cluster log', clusterLog),
-  { name: 'cluster log, 5 % new in each', kind: 'log', files: clusterLogSteps },
+  { name: 'cluster log with 5 % new in each', kind: 'log', files: clusterLogSteps },
   two('documents', 'node documents', () => nodeDocuments('lines'), { short: true }),
   two('disk', 'disk rootA', diskPair),
   guest('redis guest, 0, 5 and 30 s', 'kvA-t00', 'kvA-t05', 'kvA-t30'),

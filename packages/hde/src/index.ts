@@ -12,6 +12,7 @@ export {
   type DeltaStats,
 } from './delta/encoder.js'
 export { type DeltaSummary, inspectDelta } from './delta/inspect.js'
+export type { LevelChoice } from './delta/level-choice.js'
 export type { DeltaLevel } from './delta/levels.js'
 export { decodeObject, encodeObject, type ObjectDecodeOptions, type ObjectEncodeOptions } from './dictionaries/objects.js'
 export { createDictionaryStore, type DictionaryStore, type DictionaryStoreOptions } from './dictionaries/store.js'

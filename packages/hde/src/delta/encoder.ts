@@ -7,6 +7,7 @@ import { blocksOf } from './blocks.js'
 import { BLOCK_BYTES, WINDOW_BYTES } from './bounds.js'
 import { MAGIC, writeEnd, writeHead } from './format.js'
 import { type DeltaKernels, loadDeltaKernels } from './kernels.js'
+import { type LevelChoice, LiveLevel } from './level-choice.js'
 import { type DeltaLevel, LEVELS } from './levels.js'
 
 /**
@@ -25,6 +26,10 @@ export interface DeltaStats {
   readonly patchBytes: number
   /** Objects encoded by themselves because their baseline was not held any more. */
   readonly missedBaselines: number
+  /** Blocks by the level they were encoded at. */
+  readonly levels: Readonly<Record<DeltaLevel, number>>
+  /** What the level of the last block was chosen by. */
+  readonly lastChoice?: LevelChoice
 }
 
 /**
@@ -71,8 +76,10 @@ export interface DeltaEncoder {
  * @public
  */
 export interface DeltaEncoderOptions {
-  /** @defaultValue 'balanced' */
+  /** @defaultValue chosen for each block where `link` says what it carries, else 'balanced' */
   readonly level?: DeltaLevel
+  /** What the link to the decoder is forecast to give to this traffic, in bytes a second, asked for each block; undefined or 0 where that is not known. */
+  readonly link?: () => number | undefined
   /** Where `DeltaEncodeOptions.baseline` is found. @defaultValue none */
   readonly baselines?: BaselineSource
 }
@@ -91,12 +98,27 @@ export interface DeltaEncoderOptions {
  * @public
  */
 export function createDeltaEncoder(options: DeltaEncoderOptions = {}): DeltaEncoder {
-  const { level = 'balanced', baselines } = options
-  if (!Object.hasOwn(LEVELS, level)) throw new RangeError(`level ${level}: it must be one of ${Object.keys(LEVELS).join(', ')}`)
-  const effort = LEVELS[level]
+  const { level, link, baselines } = options
+  if (level !== undefined && !Object.hasOwn(LEVELS, level))
+    throw new RangeError(`level ${level}: it must be one of ${Object.keys(LEVELS).join(', ')}`)
+  const live = new LiveLevel()
+  const choose = (blockBytes: number): LevelChoice => {
+    const bytesPerSecond = level === undefined ? (link?.() ?? 0) : 0
+    return bytesPerSecond > 0 ? live.choose(blockBytes, bytesPerSecond) : { level: level ?? 'balanced' }
+  }
+  const levels = { fast: 0, balanced: 0, small: 0 }
+  let lastChoice: LevelChoice | undefined
   let [rawBytes, wireBytes, literalBytes, patchBytes, missedBaselines] = [0, 0, 0, 0, 0]
   let loading: Promise<DeltaKernels> | undefined
-  const stats = (): DeltaStats => ({ rawBytes, wireBytes, literalBytes, patchBytes, missedBaselines })
+  const stats = (): DeltaStats => ({
+    rawBytes,
+    wireBytes,
+    literalBytes,
+    patchBytes,
+    missedBaselines,
+    levels: { ...levels },
+    ...(lastChoice === undefined ? {} : { lastChoice }),
+  })
   return {
     async *encode(object, { base: given, baseline, lengthBytes, signal, onProgress } = {}) {
       if (given !== undefined && baseline !== undefined) throw new TypeError('an object has a base or a baseline, not both')
@@ -122,7 +144,12 @@ export function createDeltaEncoder(options: DeltaEncoderOptions = {}): DeltaEnco
         const length = Math.min(WINDOW_BYTES, base.lengthBytes)
         if (window?.offset !== at) window = { offset: at, bytes: await base.read(at, length) }
         const place: BlockPlace = { lengthBytes: block.length, windowOffset: at, windowBytes: length, position: offset - at }
-        const encoded = await encodeBlock(kernels, block, window.bytes, place, effort, stopping)
+        const choice = choose(block.length)
+        const startedMs = performance.now()
+        const encoded = await encodeBlock(kernels, block, window.bytes, place, LEVELS[choice.level], stopping)
+        live.measured(choice.level, block.length, encoded.frame.length, performance.now() - startedMs)
+        levels[choice.level] += 1
+        lastChoice = choice
         checks.update(encoded.hash)
         offset += block.length
         rawBytes += block.length

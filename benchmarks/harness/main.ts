@@ -16,6 +16,7 @@ const SUITES: Readonly<Record<string, () => Promise<{ readonly suite: Suite }>>>
   delta: () => import('../suites/delta.js'),
   promised: () => import('../suites/promised.js'),
   encoding: () => import('../suites/encoding.js'),
+  fallback: () => import('../suites/fallback.js'),
   transport: () => import('../suites/transport.js'),
   migration: () => import('../suites/migration.js'),
 }

@@ -113,9 +113,9 @@ test('only ours keep promises, and the block tier only on what it was promised f
       .split('\n')
       .slice(2)
   expect(await lines('disk, 2 versions')).toEqual([
-    '| made up | disk | **delta small** | – | **3.2×** | – | – | **30 %** | – |',
-    '| made up | disk | **delta balanced** | – | 3.1× | – | – | – | – |',
-    '| made up | disk | zstd -3 | – | 9× | – | – | – | – |',
+    '| made up | disk | **delta small** | – | **3.2×** | – | – | – | **30 %** | – |',
+    '| made up | disk | **delta balanced** | – | 3.1× | – | – | – | – | – |',
+    '| made up | disk | zstd -3 | – | 9× | – | – | – | – | – |',
   ])
   expect((await lines('log, 2 versions'))[0]).toContain('| 30 % |')
 })

@@ -21,6 +21,8 @@ test('the promised figures are made of raw, wire and compressed bytes as defined
     'first copy': 4,
     // 20 + 30 of the smaller of each: 200 by zstd, 200 by ours.
     'later versions': 87.5,
+    // Of 200 and 300.
+    'later versions, against zstd -3': 90,
     'all bytes': 92.5,
     'block tier, first copy': 40,
     'block tier, later versions': 70,
@@ -31,6 +33,7 @@ test('the promised figures are made of raw, wire and compressed bytes as defined
 test('a peer has no block tier, and one version promises nothing', () => {
   const one = { rawBytes: 10, wireBytes: 5, aloneBytes: 5 }
   expect(promisedFigures([one, one], [5, 5])).not.toHaveProperty('block tier, first copy')
+  expect(promisedFigures([one, one], [])).not.toHaveProperty('later versions, against zstd -3')
   expect(() => promisedFigures([one], [5])).toThrow(RangeError)
 })
 

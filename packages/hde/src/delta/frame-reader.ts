@@ -25,8 +25,8 @@ export class FrameReader {
     return this.#takenBytes
   }
 
-  async magic(): Promise<void> {
-    if (Buffer.compare(await this.#take(MAGIC.length), MAGIC) !== 0) throw corrupt('what does not begin as a delta stream does')
+  async magic(magic: Uint8Array = MAGIC): Promise<void> {
+    if (Buffer.compare(await this.#take(magic.length), magic) !== 0) throw corrupt('what does not begin as a stream of this kind does')
   }
 
   async frame(): Promise<Uint8Array> {

@@ -141,6 +141,13 @@ export class ChunkedStore<Place> implements BaselineStore {
     })
   }
 
+  /** Keeps chunks from being evicted until what it returns is called, once. */
+  hold(chunks: Iterable<HeldChunk<Place>>): () => Promise<void> {
+    const held: Arrival<Place> = { id: this.#catalog.nextId(), order: [], claimed: new Set(chunks), added: new Map() }
+    for (const chunk of held.claimed) this.#catalog.claim(chunk, held.id)
+    return () => this.#inTurn(() => this.#forget(held))
+  }
+
   /** Makes room after opening. */
   fit(): Promise<void> {
     return this.#inTurn(() => this.#makeRoom(0))

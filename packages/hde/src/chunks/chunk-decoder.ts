@@ -1,0 +1,351 @@
+import { DwcpError } from '@dwcp/interface'
+import { ByteReader } from '../byte-reader.js'
+import { type DeltaBase, joinedBase } from '../delta/base.js'
+import { FrameReader } from '../delta/frame-reader.js'
+import { type DeltaKernels, loadDeltaKernels } from '../delta/kernels.js'
+import { corrupt, type HdeErrorCode, pastLimit } from '../errors.js'
+import { OLD_USES, oldUseOf, unpack } from '../packing.js'
+import type { HeldChunk } from '../store/catalog.js'
+import { ChunkedStore } from '../store/chunked-store.js'
+import type { BaselineStore } from '../store/store.js'
+import { chunkedBase } from '../store/stored-base.js'
+import type { DigestKind } from './modes.js'
+import { digestText, startObjectDigest } from './object-digest.js'
+import { type ObjectQuestion, type Question, readQuestion, writeAnswer } from './question.js'
+import { pieceIndex, relatedTo } from './related.js'
+import { contextOf, GROUP_BYTES, type Span } from './spans.js'
+import { CHUNK_MAGIC, FRAMES, type GroupHead, readChunkEnd, readGroup } from './stream-format.js'
+
+/**
+ * What a decoder of chunk streams allocates and looks at, at most.
+ *
+ * @public
+ */
+export interface ChunkLimits {
+  /** Parts in one question. @defaultValue 2^20 */
+  readonly tags: number
+  /** Raw bytes of a group of missing parts; as much again for what is around them. @defaultValue 4 MiB */
+  readonly groupBytes: number
+  /** Of an object. @defaultValue 2^53 - 1 */
+  readonly objectBytes: number
+  /** Of former versions that are looked into for pieces. @defaultValue 256 MiB */
+  readonly relatedBytes: number
+}
+
+/**
+ * What decoders accept unless told otherwise.
+ *
+ * @public
+ */
+export const DEFAULT_CHUNK_LIMITS: ChunkLimits = {
+  tags: 1 << 20,
+  groupBytes: GROUP_BYTES,
+  objectBytes: Number.MAX_SAFE_INTEGER,
+  relatedBytes: 256 << 20,
+}
+
+/**
+ * Where to look, and what to accept.
+ *
+ * @public
+ */
+export interface ChunkDecoderOptions {
+  /** What is held; without one, only streams of whole objects can be decoded. */
+  readonly store?: BaselineStore
+  /** Digests that are accepted; `xxh3-128` only from peers that are trusted. @defaultValue ['blake3'] */
+  readonly digests?: readonly DigestKind[]
+  /** Former versions have this name in the store: pieces are looked for in the newest of them even where no chunk is the same. */
+  readonly name?: string
+  /** @defaultValue {@link DEFAULT_CHUNK_LIMITS} */
+  readonly limits?: Partial<ChunkLimits>
+}
+
+/**
+ * The receiving side of one object. What it said that it holds is not evicted until it is disposed.
+ *
+ * @public
+ */
+export interface ChunkDecoder extends AsyncDisposable {
+  /**
+   * What `have` of the encoder is to be given for its question.
+   *
+   * @throws `ERR_HDE_CORRUPT`, `ERR_HDE_LIMIT`, `ERR_HDE_VERSION` (also for a digest that is not accepted).
+   */
+  answer(question: Uint8Array): Promise<Uint8Array>
+  /**
+   * The object in parts. It is whole, and the one that was asked about, only when the generator ends without an error.
+   *
+   * @throws `ERR_HDE_CORRUPT`, also where parts were taken for held that only resembled them: have it encoded without `have`;
+   * `ERR_HDE_LIMIT`, `ERR_HDE_VERSION`, `ERR_HDE_STORE_DAMAGED`; `signal.reason`.
+   */
+  decode(
+    frames: Uint8Array | AsyncIterable<Uint8Array>,
+    options?: { readonly signal?: AbortSignal },
+  ): AsyncGenerator<Uint8Array, void, undefined>
+}
+
+/** What is held of the object, or nothing where it is missing. */
+type Part = DeltaBase | undefined
+
+/** Bytes of a held stretch that are given out at once. */
+const PART_BYTES = 1 << 20
+
+/**
+ * The other side of `createChunkEncoder`, for one object.
+ *
+ * @throws `TypeError` for a store of another maker.
+ * @public
+ */
+export function createChunkDecoder(options: ChunkDecoderOptions = {}): ChunkDecoder {
+  const { store, digests = ['blake3'], name } = options
+  if (store !== undefined && !(store instanceof ChunkedStore)) throw new TypeError('store must be one of createMemoryStore or openDiskStore')
+  return new Receiver(store, digests, name, { ...DEFAULT_CHUNK_LIMITS, ...options.limits })
+}
+
+class Receiver<Place> implements ChunkDecoder {
+  readonly #store: ChunkedStore<Place> | undefined
+  readonly #digests: readonly DigestKind[]
+  readonly #name: string | undefined
+  readonly #limits: ChunkLimits
+  readonly #found = new Set<HeldChunk<Place>>()
+  readonly #releases: (() => Promise<void>)[] = []
+  #object: ObjectQuestion | undefined
+  #parts: readonly Part[] = []
+  readonly #held = new Set<HeldChunk<Place>>()
+  /** The end frame, once it was read. */
+  #last: ByteReader | undefined
+
+  constructor(
+    store: ChunkedStore<Place> | undefined,
+    digests: readonly DigestKind[],
+    name: string | undefined,
+    limits: ChunkLimits,
+  ) {
+    this.#store = store
+    this.#digests = digests
+    this.#name = name
+    this.#limits = limits
+  }
+
+  async answer(bytes: Uint8Array): Promise<Uint8Array> {
+    const missing = this.#parts.filter((part) => part === undefined).length
+    const question = readQuestion(bytes, missing, this.#limits.tags)
+    if ((question.object === undefined) !== (this.#object !== undefined)) throw corrupt('a question that is not the next one')
+    if (question.object !== undefined) this.#open(question.object)
+    const store = this.#store
+    const isComparable = store !== undefined && store.digest === this.#object?.kind
+    if (store === undefined || !isComparable) return this.#take(question, () => undefined)
+    const whole = question.object === undefined ? undefined : store.catalog.get(digestText(question.object.kind, question.object.digest))
+    if (whole !== undefined) {
+      this.#parts = [this.#baseOf(whole.chunks)]
+      this.#hold(this.#found)
+      return writeAnswer({ isWhole: true, hasRelated: false, held: [] })
+    }
+    if (question.level === 'pieces') {
+      const related = relatedTo(store, this.#found, this.#name)
+      this.#hold(related.flatMap(({ chunks }) => chunks))
+      const tagBytes = question.tags[0]?.length ?? 0
+      const index = await pieceIndex(store, related, this.#found, tagBytes, this.#limits.relatedBytes)
+      return this.#take(question, (tag) => {
+        const piece = index.get(tag)
+        return piece === undefined ? undefined : sliceOf(piece.base, piece.offset, piece.lengthBytes)
+      })
+    }
+    const isRuns = question.level === 'runs'
+    return this.#take(question, (tag) => {
+      const chunk = isRuns ? undefined : store.catalog.chunkByTag(tag)
+      const chunks = isRuns ? store.catalog.runByTag(tag) : chunk === undefined ? undefined : [chunk]
+      return chunks === undefined ? undefined : this.#baseOf(chunks)
+    })
+  }
+
+  async *decode(
+    frames: Uint8Array | AsyncIterable<Uint8Array>,
+    { signal }: { readonly signal?: AbortSignal } = {},
+  ): AsyncGenerator<Uint8Array, void, undefined> {
+    const kernels = await loadDeltaKernels()
+    const source = new FrameReader(frames, 2 * this.#limits.groupBytes + 4096)
+    try {
+      await source.magic(CHUNK_MAGIC)
+      const whole = await Promise.all(this.#digests.map(async (kind) => ({ kind, digest: await startObjectDigest(kind) })))
+      let lengthBytes = 0
+      for await (const bytes of this.#object === undefined ? this.#plain(kernels, source) : this.#filled(kernels, source)) {
+        signal?.throwIfAborted()
+        lengthBytes += bytes.length
+        if (lengthBytes > this.#limits.objectBytes) throw pastLimit('an object', lengthBytes, this.#limits.objectBytes, 'raise limits.objectBytes')
+        for (const { digest } of whole) await digest.update(bytes, signal)
+        yield bytes
+      }
+      if (this.#last === undefined) throw corrupt('a stream without its end')
+      const end = readChunkEnd(this.#last)
+      const found = whole.find(({ kind }) => kind === end.kind)
+      if (found === undefined) throw this.#notAccepted(end.kind)
+      const isAsked = this.#object === undefined || Buffer.compare(this.#object.digest, end.digest) === 0
+      if (!isAsked || end.lengthBytes !== lengthBytes || Buffer.compare(found.digest.digest(), end.digest) !== 0) {
+        throw corrupt('the object is not the one that was encoded')
+      }
+      if (!(await source.atEnd())) throw corrupt('bytes follow the end of the stream')
+    } finally {
+      await source.close()
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const release of this.#releases.splice(0)) await release()
+  }
+
+  #open(object: ObjectQuestion): void {
+    if (!this.#digests.includes(object.kind)) throw this.#notAccepted(object.kind)
+    if (object.lengthBytes > this.#limits.objectBytes) {
+      throw pastLimit('an object', object.lengthBytes, this.#limits.objectBytes, 'raise limits.objectBytes')
+    }
+    this.#object = object
+    this.#parts = object.lengthBytes === 0 ? [] : [undefined]
+  }
+
+  /** Puts what is held in the place of what was missing. */
+  #take({ counts, tags }: Question, held: (tag: string) => Part): Uint8Array {
+    const answers = tags.map(held)
+    this.#hold(this.#found)
+    const parts: Part[] = []
+    let [stretch, next] = [0, 0]
+    for (const part of counts.length === 0 ? [] : this.#parts) {
+      if (part !== undefined) parts.push(part)
+      else {
+        for (let left = counts[stretch] ?? 0; left > 0; left -= 1) {
+          const answer = answers[next]
+          next += 1
+          // Neighbours that are missing are one stretch.
+          if (answer !== undefined || parts.length === 0 || parts.at(-1) !== undefined) parts.push(answer)
+        }
+        stretch += 1
+      }
+    }
+    if (counts.length > 0) this.#parts = parts
+    const hasRelated = this.#store !== undefined && relatedTo(this.#store, this.#found, this.#name).length > 0
+    return writeAnswer({ isWhole: false, hasRelated, held: answers.map((answer) => answer !== undefined) })
+  }
+
+  #hold(chunks: Iterable<HeldChunk<Place>>): void {
+    const fresh = [...chunks].filter((chunk) => !this.#held.has(chunk))
+    for (const chunk of fresh) this.#held.add(chunk)
+    if (this.#store !== undefined && fresh.length > 0) this.#releases.push(this.#store.hold(fresh))
+  }
+
+  #baseOf(chunks: readonly HeldChunk<Place>[]): Part {
+    const store = this.#store
+    if (store === undefined) return undefined
+    for (const chunk of chunks) this.#found.add(chunk)
+    return chunkedBase(
+      chunks,
+      (wanted) => store.read(wanted),
+      () => undefined,
+    )
+  }
+
+  /** Of a stream that was made without questions. */
+  async *#plain(kernels: DeltaKernels, source: FrameReader): AsyncGenerator<Uint8Array, void, undefined> {
+    for (let group = await this.#group(source); group !== undefined; group = await this.#group(source)) {
+      yield await unpacked(kernels, group, new Uint8Array())
+    }
+  }
+
+  /** What is held and what comes, in turn. */
+  async *#filled(kernels: DeltaKernels, source: FrameReader): AsyncGenerator<Uint8Array, void, undefined> {
+    const gaps = gapsOf(this.#parts)
+    let gap = 0
+    yield* partsOf(gaps[0])
+    let isBegun = false
+    for (let group = await this.#group(source); group !== undefined; group = await this.#group(source)) {
+      const ends = gap + group.lengths.length - (group.goesOn ? 1 : 0)
+      if (ends >= gaps.length) throw corrupt('more than what was missing')
+      const after = group.lengths.map((_, index) => (group.goesOn && index + 1 === group.lengths.length ? undefined : gaps[gap + 1 + index]))
+      const context = oldUseOf(group.packed.method) === OLD_USES.prefix ? await around(group, isBegun ? undefined : gaps[gap], after) : new Uint8Array()
+      const bytes = await unpacked(kernels, group, context)
+      let at = 0
+      for (const [index, length] of group.lengths.entries()) {
+        yield bytes.subarray(at, at + length)
+        at += length
+        yield* partsOf(after[index])
+      }
+      gap = ends
+      isBegun = group.goesOn
+    }
+    if (gap !== gaps.length - 1 || isBegun) throw corrupt('less than what was missing')
+  }
+
+  async #group(source: FrameReader): Promise<GroupHead | undefined> {
+    const frame = await source.frame()
+    const reader = new ByteReader(frame, 0)
+    const kind = reader.byte()
+    if (kind === FRAMES.group) return readGroup(reader, frame.length, this.#limits.groupBytes)
+    if (kind !== FRAMES.end) throw corrupt(`a frame of kind ${kind} where a group was due`)
+    this.#last = reader
+    return undefined
+  }
+
+  #notAccepted(kind: DigestKind): DwcpError<HdeErrorCode> {
+    const text = `an object named by ${kind}, and only ${this.#digests.join(', ')} is accepted here: have it named by that`
+    return new DwcpError('ERR_HDE_VERSION', text, { details: { kind, accepted: this.#digests } })
+  }
+}
+
+function unpacked(kernels: DeltaKernels, { lengths, packed }: GroupHead, context: Uint8Array): Promise<Uint8Array> {
+  const length = lengths.reduce((sum, each) => sum + each, 0)
+  return unpack(kernels, packed, context, length)
+}
+
+/** What is held before, between and behind what is missing; at the ends it may be nothing. */
+function gapsOf(parts: readonly Part[]): readonly DeltaBase[] {
+  const gaps: DeltaBase[][] = [[]]
+  for (const part of parts) {
+    if (part === undefined) gaps.push([])
+    else gaps.at(-1)?.push(part)
+  }
+  return gaps.map((gap) => joinedBase(gap))
+}
+
+async function* partsOf(gap: DeltaBase | undefined): AsyncGenerator<Uint8Array, void, undefined> {
+  if (gap === undefined) return
+  for (let at = 0; at < gap.lengthBytes; at += PART_BYTES) yield await gap.read(at, Math.min(PART_BYTES, gap.lengthBytes - at))
+}
+
+/** The bytes that the group was compressed with, which are those of {@link contextOf}. */
+async function around(
+  { lengths }: GroupHead,
+  before: DeltaBase | undefined,
+  after: readonly (DeltaBase | undefined)[],
+): Promise<Uint8Array> {
+  const group: Span[] = []
+  const starts: { readonly offset: number; readonly base: DeltaBase }[] = []
+  let at = before?.lengthBytes ?? 0
+  if (before !== undefined) starts.push({ offset: 0, base: before })
+  for (const [index, lengthBytes] of lengths.entries()) {
+    group.push({ offset: at, lengthBytes })
+    at += lengthBytes
+    const base = after[index]
+    if (base !== undefined) starts.push({ offset: at, base })
+    at += base?.lengthBytes ?? 0
+  }
+  const context = contextOf(
+    group,
+    before?.lengthBytes ?? 0,
+    after.map((base) => base?.lengthBytes ?? 0),
+  )
+  const bytes: Uint8Array[] = []
+  let next = 0
+  for (const { offset, lengthBytes } of context) {
+    while (next + 1 < starts.length && (starts[next + 1]?.offset ?? 0) <= offset) next += 1
+    const held = starts[next]
+    if (held !== undefined) bytes.push(await held.base.read(offset - held.offset, lengthBytes))
+  }
+  return Buffer.concat(bytes)
+}
+
+function sliceOf(base: DeltaBase, from: number, lengthBytes: number): DeltaBase {
+  return {
+    lengthBytes,
+    read: (offset, length) => base.read(from + offset, length),
+    [Symbol.asyncDispose]: async () => undefined,
+  }
+}

@@ -1,4 +1,10 @@
-export { type ChunkDecoder, type ChunkDecoderOptions, type ChunkLimits, createChunkDecoder, DEFAULT_CHUNK_LIMITS } from './chunks/chunk-decoder.js'
+export {
+  type ChunkDecoder,
+  type ChunkDecoderOptions,
+  type ChunkLimits,
+  createChunkDecoder,
+  DEFAULT_CHUNK_LIMITS,
+} from './chunks/chunk-decoder.js'
 export { type ChunkEncoder, type ChunkEncoderOptions, type ChunkHave, createChunkEncoder } from './chunks/chunk-encoder.js'
 export type { ChunkMode, DigestKind } from './chunks/modes.js'
 export { type CodecOptions, createCodec, DEFAULT_BASELINE_BYTES, type PageCodec } from './codec.js'

@@ -15,7 +15,10 @@ export interface Held<Kind extends string> {
 /** What native/addon.cc exports. Arguments are taken as they come: callers check them. Of `stop` see stoppable.ts. */
 export interface Addon {
   readonly version: number
-  library(name: 'zstd' | 'dictionary' | 'lz4' | 'pages' | 'hash' | 'blake3' | 'chunk' | 'socket'): { readonly usable: boolean; readonly reason: string }
+  library(name: 'zstd' | 'dictionary' | 'lz4' | 'pages' | 'hash' | 'blake3' | 'chunk' | 'socket'): {
+    readonly usable: boolean
+    readonly reason: string
+  }
   /** Not initialised; undefined where there is no memory. */
   allocate(lengthBytes: number): Uint8Array<ArrayBuffer> | undefined
   zstdCompress(source: Uint8Array, prefix: Uint8Array, level: number, tableLogMax: number, stop?: Int32Array): Promise<Uint8Array>

@@ -98,7 +98,8 @@ const PART_BYTES = 1 << 20
  */
 export function createChunkDecoder(options: ChunkDecoderOptions = {}): ChunkDecoder {
   const { store, digests = ['blake3'], name } = options
-  if (store !== undefined && !(store instanceof ChunkedStore)) throw new TypeError('store must be one of createMemoryStore or openDiskStore')
+  if (store !== undefined && !(store instanceof ChunkedStore))
+    throw new TypeError('store must be one of createMemoryStore or openDiskStore')
   return new Receiver(store, digests, name, { ...DEFAULT_CHUNK_LIMITS, ...options.limits })
 }
 
@@ -115,12 +116,7 @@ class Receiver<Place> implements ChunkDecoder {
   /** The end frame, once it was read. */
   #last: ByteReader | undefined
 
-  constructor(
-    store: ChunkedStore<Place> | undefined,
-    digests: readonly DigestKind[],
-    name: string | undefined,
-    limits: ChunkLimits,
-  ) {
+  constructor(store: ChunkedStore<Place> | undefined, digests: readonly DigestKind[], name: string | undefined, limits: ChunkLimits) {
     this.#store = store
     this.#digests = digests
     this.#name = name
@@ -172,7 +168,8 @@ class Receiver<Place> implements ChunkDecoder {
       for await (const bytes of this.#object === undefined ? this.#plain(kernels, source) : this.#filled(kernels, source)) {
         signal?.throwIfAborted()
         lengthBytes += bytes.length
-        if (lengthBytes > this.#limits.objectBytes) throw pastLimit('an object', lengthBytes, this.#limits.objectBytes, 'raise limits.objectBytes')
+        if (lengthBytes > this.#limits.objectBytes)
+          throw pastLimit('an object', lengthBytes, this.#limits.objectBytes, 'raise limits.objectBytes')
         for (const { digest } of whole) await digest.update(bytes, signal)
         yield bytes
       }
@@ -259,8 +256,11 @@ class Receiver<Place> implements ChunkDecoder {
     for (let group = await this.#group(source); group !== undefined; group = await this.#group(source)) {
       const ends = gap + group.lengths.length - (group.goesOn ? 1 : 0)
       if (ends >= gaps.length) throw corrupt('more than what was missing')
-      const after = group.lengths.map((_, index) => (group.goesOn && index + 1 === group.lengths.length ? undefined : gaps[gap + 1 + index]))
-      const context = oldUseOf(group.packed.method) === OLD_USES.prefix ? await around(group, isBegun ? undefined : gaps[gap], after) : new Uint8Array()
+      const after = group.lengths.map((_, index) =>
+        group.goesOn && index + 1 === group.lengths.length ? undefined : gaps[gap + 1 + index],
+      )
+      const context =
+        oldUseOf(group.packed.method) === OLD_USES.prefix ? await around(group, isBegun ? undefined : gaps[gap], after) : new Uint8Array()
       const bytes = await unpacked(kernels, group, context)
       let at = 0
       for (const [index, length] of group.lengths.entries()) {

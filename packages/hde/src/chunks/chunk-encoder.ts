@@ -1,8 +1,8 @@
 import { type Digest, DwcpError } from '@dwcp/interface'
 import { cutChunks } from '@dwcp/native-rdma/chunk'
 import { bytesBase, type DeltaBase } from '../delta/base.js'
-import { packStream } from '../delta/packing.js'
 import { loadDeltaKernels } from '../delta/kernels.js'
+import { packStream } from '../delta/packing.js'
 import type { HdeErrorCode } from '../errors.js'
 import { keysOf, segmentsOf } from './cut.js'
 import { type ChunkMode, DIGEST_BYTES, type DigestKind, PIECE_SIZES } from './modes.js'
@@ -13,6 +13,8 @@ import { contextOf, groupsOf, joinSpans, type Span } from './spans.js'
 import { CHUNK_MAGIC, writeChunkEnd, writeGroup } from './stream-format.js'
 
 /**
+ * How objects are cut, named and compressed.
+ *
  * @public
  */
 export interface ChunkEncoderOptions {
@@ -234,10 +236,7 @@ async function readSpans(source: DeltaBase, spans: readonly Span[]): Promise<Uin
 }
 
 /** How much is held before and behind what is missing. */
-function gapsOf(
-  missing: readonly Span[],
-  totalBytes: number,
-): { before(group: readonly Span[]): number; after(span: Span): number } {
+function gapsOf(missing: readonly Span[], totalBytes: number): { before(group: readonly Span[]): number; after(span: Span): number } {
   const [starts, ends] = [new Map<number, number>(), new Map<number, number>()]
   let end = 0
   for (const { offset, lengthBytes } of missing) {

@@ -35,7 +35,13 @@ async function sent(
 }
 
 const older = noise(1, 1_000_000)
-const newer = Buffer.concat([older.subarray(0, 300_000), prose(3, 2000), older.subarray(300_100, 700_000), noise(5, 20_000), older.subarray(700_000)])
+const newer = Buffer.concat([
+  older.subarray(0, 300_000),
+  prose(3, 2000),
+  older.subarray(300_100, 700_000),
+  noise(5, 20_000),
+  older.subarray(700_000),
+])
 
 test('sends what is missing, of an object that the decoder holds in parts', async () => {
   await using decoder = createChunkDecoder({ store: await storeOf(older) })
@@ -58,15 +64,21 @@ test('an object that is held whole, or nearly, costs little more than its digest
 test('any edits of any versions come back whole', async () => {
   const edit = fc.record({ at: fc.nat(99_999), remove: fc.nat(3000), insert: fc.nat(3000), seed: fc.nat() })
   await fc.assert(
-    fc.asyncProperty(fc.array(edit, { maxLength: 6 }), fc.constantFrom('content', 'pages'), fc.constantFrom('blake3', 'xxh3-128'), async (edits, chunks, digest) => {
-      const base = prose(7, 100_000)
-      let object: Buffer = Buffer.from(base)
-      for (const { at, remove, insert, seed } of edits) object = Buffer.concat([object.subarray(0, at), noise(seed, insert), object.subarray(at + remove)])
-      const store = await createMemoryStore({ digest })
-      await store.put(base, { chunks })
-      await using decoder = createChunkDecoder({ store, digests: [digest] })
-      expect((await sent(object, decoder, { chunks, digest })).bytes.equals(object)).toBe(true)
-    }),
+    fc.asyncProperty(
+      fc.array(edit, { maxLength: 6 }),
+      fc.constantFrom('content', 'pages'),
+      fc.constantFrom('blake3', 'xxh3-128'),
+      async (edits, chunks, digest) => {
+        const base = prose(7, 100_000)
+        let object: Buffer = Buffer.from(base)
+        for (const { at, remove, insert, seed } of edits)
+          object = Buffer.concat([object.subarray(0, at), noise(seed, insert), object.subarray(at + remove)])
+        const store = await createMemoryStore({ digest })
+        await store.put(base, { chunks })
+        await using decoder = createChunkDecoder({ store, digests: [digest] })
+        expect((await sent(object, decoder, { chunks, digest })).bytes.equals(object)).toBe(true)
+      },
+    ),
     { numRuns: 40 },
   )
 })

@@ -1,4 +1,4 @@
-import { ByteReader } from '../byte-reader.js'
+import type { ByteReader } from '../byte-reader.js'
 import { ByteWriter } from '../byte-writer.js'
 import { framed } from '../delta/format.js'
 import { corrupt, pastLimit } from '../errors.js'

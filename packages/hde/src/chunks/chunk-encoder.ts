@@ -5,10 +5,10 @@ import { loadDeltaKernels } from '../delta/kernels.js'
 import { packStream } from '../delta/packing.js'
 import type { HdeErrorCode } from '../errors.js'
 import { keysOf, segmentsOf } from './cut.js'
-import { type ChunkMode, DIGEST_BYTES, type DigestKind, PIECE_SIZES } from './modes.js'
+import { type ChunkMode, type DigestKind, PIECE_SIZES } from './modes.js'
 import { digestText, loadDigestOf, startObjectDigest } from './object-digest.js'
 import { type Level, type ObjectQuestion, readAnswer, writeQuestion } from './question.js'
-import { runsOf, tagOf } from './runs.js'
+import { runsOf, TAG_BYTES, tagOf } from './runs.js'
 import { contextOf, groupsOf, joinSpans, type Span } from './spans.js'
 import { CHUNK_MAGIC, writeChunkEnd, writeGroup } from './stream-format.js'
 
@@ -78,7 +78,6 @@ interface Part extends Span {
 /** Chance of a false match, in powers of two, where both sides have as many pieces. It costs sending the object again. */
 const SAFE_BITS = 16
 const LEAST_TAG_BYTES = 5
-const MOST_TAG_BYTES = 8
 /** Asked about together with the whole. Of longer objects the whole is asked about alone, which costs one turn more where it is not held. */
 const SHORT_RUNS = 4
 /** A stretch is cut into pieces in memory. */
@@ -223,7 +222,7 @@ async function piecesOf(source: DeltaBase, missing: readonly Span[], signal?: Ab
   }
   const count = all.reduce((sum, { length }) => sum + length, 0)
   const tagBytes = Math.ceil((2 * Math.log2(count + 1) + SAFE_BITS) / 8)
-  const length = Math.max(LEAST_TAG_BYTES, Math.min(MOST_TAG_BYTES, DIGEST_BYTES[digest], tagBytes))
+  const length = Math.max(LEAST_TAG_BYTES, Math.min(TAG_BYTES, tagBytes))
   return all.map((pieces) => pieces.map((piece) => ({ ...piece, tag: piece.tag.slice(0, length) })))
 }
 

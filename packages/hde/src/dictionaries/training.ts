@@ -2,6 +2,7 @@ import { dictionaryBackend, zstdTrain } from '@dwcp/native-rdma/codec'
 import { deltaKernelsOnce } from '../delta/kernels.js'
 import { encodeBatch } from '../documents/batch.js'
 import { JSON_TEXTS, MSGPACK } from '../documents/forms.js'
+import { DEFAULT_DOCUMENT_LIMITS } from '../documents/limits.js'
 import { documentDictionary, taughtBy } from '../documents/taught.js'
 import { packObject } from './objects.js'
 
@@ -54,5 +55,11 @@ async function encoded(object: Uint8Array, form: SampleForm, dictionary: Uint8Ar
   if (form === 'bytes') return packObject(object, dictionary)
   const kernels = await deltaKernelsOnce()
   const taught = dictionary === undefined ? undefined : await taughtBy(kernels, dictionary)
-  return encodeBatch(kernels, { form: form === 'json' ? JSON_TEXTS : MSGPACK, formers: [undefined], taught }, [object], undefined)
+  return encodeBatch(
+    kernels,
+    { form: form === 'json' ? JSON_TEXTS : MSGPACK, formers: [undefined], taught },
+    [object],
+    DEFAULT_DOCUMENT_LIMITS,
+    undefined,
+  )
 }

@@ -7,7 +7,7 @@ import { NAME_BYTES } from '../dictionaries/name.js'
 import { corrupt, type HdeErrorCode, pastLimit } from '../errors.js'
 import { checkMethod, OLD_USES, oldUseOf, type Packed, unpack } from '../packing.js'
 import type { Form } from './forms.js'
-import { codeNodes, noBudget } from './learn.js'
+import { codeNodes } from './learn.js'
 import type { DocumentLimits } from './limits.js'
 import { Model } from './model.js'
 import { PayloadReader, PayloadWriter } from './payload.js'
@@ -45,14 +45,16 @@ export async function encodeBatch<Document>(
   kernels: DeltaKernels,
   { form, formers, groupBy, taught }: Batch<Document>,
   documents: readonly Document[],
+  limits: DocumentLimits,
   signal: AbortSignal | undefined,
 ): Promise<Uint8Array> {
   signal?.throwIfAborted()
+  checkCount(documents.length, limits)
   const payload = new PayloadWriter()
   const coder = new RangeWriter()
   codeNodes(
     new Model(taught?.model),
-    { coder, payload, budget: noBudget(), groupBy },
+    { coder, payload, budget: new Budget(limits.nodes, limits.documentBytes), groupBy },
     nodesOf(form, formers),
     documents.map((document) => form.nodeOf(document)),
   )
@@ -114,7 +116,7 @@ export async function decodeBatch<Document>(
   const count = reader.varint()
   const columnBytes = reader.varint()
   const payloadBytes = reader.varint()
-  if (count > limits.documents) throw pastLimit('the documents of a batch', count, limits.documents, 'raise documents')
+  checkCount(count, limits)
   if (payloadBytes > limits.documentBytes)
     throw pastLimit('the payload of documents', payloadBytes, limits.documentBytes, 'raise documentBytes')
   const partBytes = payloadBytes > 0 ? reader.varint() : 0
@@ -146,6 +148,11 @@ export async function decodeBatch<Document>(
     throw corrupt('documents that do not have the digest they were sent with')
   }
   return documents
+}
+
+function checkCount(count: number, limits: DocumentLimits): void {
+  if (count > limits.documents)
+    throw pastLimit('the documents of a batch', count, limits.documents, 'send fewer at once, or raise documents')
 }
 
 function referenceOf(formers: Uint8Array | undefined, taught: Taught | undefined): Uint8Array {

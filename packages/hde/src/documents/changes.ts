@@ -15,6 +15,8 @@ export type { ChangeValue } from './values.js'
 export interface ChangeEncodeOptions {
   /** The member of each change that says whose it is: counters are told from that one's latest. At most 255 bytes. @defaultValue `'actor'` */
   readonly actorKey?: string
+  /** What the decoder accepts. @defaultValue those of {@link DEFAULT_DOCUMENT_LIMITS} */
+  readonly limits?: Partial<DocumentLimits>
   /** Ends the work between two steps. */
   readonly signal?: AbortSignal
 }
@@ -35,7 +37,8 @@ export interface ChangeDecodeOptions {
  * occur; counters and clocks by what they differ from the latest of the same actor, or from the change before; identifiers made of
  * numbers and hashes in those parts. Columns and coding are those of {@link encodeDocuments}, with nothing that the decoder must have.
  *
- * @throws `TypeError` for a value that is none of {@link ChangeValue}; `RangeError` for integers past 64 bits and more than 64 levels.
+ * @throws `TypeError` for a value that is none of {@link ChangeValue}; `RangeError` for integers past 64 bits and more than 64 levels;
+ * `ERR_HDE_LIMIT`.
  * @example
  * ```ts
  * import { decodeChanges, encodeChanges } from '@dwcp/hde'
@@ -47,9 +50,10 @@ export interface ChangeDecodeOptions {
  */
 export async function encodeChanges(changes: readonly ChangeValue[], options: ChangeEncodeOptions = {}): Promise<Uint8Array> {
   const { actorKey = 'actor', signal } = options
+  const limits = { ...DEFAULT_DOCUMENT_LIMITS, ...options.limits }
   if (Buffer.byteLength(actorKey) > 255) throw new RangeError(`actorKey is longer than 255 bytes: ${actorKey}`)
   const formers = changes.map(() => undefined)
-  return encodeBatch(await deltaKernelsOnce(), { form: CHANGES, formers, groupBy: actorKey }, changes, signal)
+  return encodeBatch(await deltaKernelsOnce(), { form: CHANGES, formers, groupBy: actorKey }, changes, limits, signal)
 }
 
 /**

@@ -20,6 +20,8 @@ export interface DocumentEncodeOptions {
   readonly dictionaries?: DictionaryStore
   /** What the documents are like. @defaultValue `''` */
   readonly kind?: string
+  /** What the decoder accepts. @defaultValue those of {@link DEFAULT_DOCUMENT_LIMITS} */
+  readonly limits?: Partial<DocumentLimits>
   /** Ends the work between two steps. */
   readonly signal?: AbortSignal
 }
@@ -45,7 +47,8 @@ export interface DocumentDecodeOptions {
  * Documents nested more than 64 deep go as text.
  *
  * @param previous - The former version of each document, by index; undefined where there is none.
- * @throws `TypeError` for a leaf that JSON cannot say (it has no -0 either: that becomes 0); `RangeError` where `previous` has another length.
+ * @throws `TypeError` for a leaf that JSON cannot say (it has no -0 either: that becomes 0); `RangeError` where `previous` has another
+ * length; `ERR_HDE_LIMIT`.
  * @example
  * ```ts
  * import { decodeDocuments, encodeDocuments } from '@dwcp/hde'
@@ -82,7 +85,7 @@ export async function decodeDocuments(
  * writing would not give back so (white space, numbers written in an unusual way, integers in more bytes than they need, keys that are
  * no texts) goes whole, compressed with the former versions as reference.
  *
- * @throws `RangeError` where `previous` has another length.
+ * @throws `RangeError` where `previous` has another length; `ERR_HDE_LIMIT`.
  * @public
  */
 export async function encodeDocumentBytes(
@@ -113,7 +116,7 @@ async function encode<Document>(
   form: Form<Document>,
   documents: readonly Document[],
   formers: readonly (Document | undefined)[],
-  { dictionaries, kind = '', signal }: DocumentEncodeOptions,
+  { dictionaries, kind = '', limits, signal }: DocumentEncodeOptions,
   sampleOf: (document: Document) => Uint8Array,
 ): Promise<Uint8Array> {
   if (documents.length !== formers.length) throw new RangeError(`${documents.length} documents, and former versions of ${formers.length}`)
@@ -123,7 +126,7 @@ async function encode<Document>(
   const digest = formers.includes(undefined) ? dictionaries?.current(kind) : undefined
   const dictionary = digest === undefined ? undefined : dictionaries?.get(digest)
   const taught = dictionary === undefined ? undefined : await taughtBy(kernels, dictionary)
-  return encodeBatch(kernels, { form, formers, taught }, documents, signal)
+  return encodeBatch(kernels, { form, formers, taught }, documents, { ...DEFAULT_DOCUMENT_LIMITS, ...limits }, signal)
 }
 
 async function decode<Document>(

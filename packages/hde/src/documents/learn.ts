@@ -5,11 +5,6 @@ import { type Coder, Learner } from './range-coder.js'
 import { Budget, type Session } from './session.js'
 import type { Node } from './tree.js'
 
-/** Of what this side gives itself. */
-export function noBudget(): Budget {
-  return new Budget(Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY)
-}
-
 /** In one direction or the other. */
 export function codeNodes(
   model: Model,
@@ -27,6 +22,16 @@ export function codeNodes(
 /** A model that has seen these documents. */
 export function learned(nodes: readonly Node[]): Model {
   const model = new Model()
-  codeNodes(model, { coder: new Learner(), payload: NO_PAYLOAD, budget: noBudget(), groupBy: undefined }, [], [...nodes])
+  codeNodes(
+    model,
+    {
+      coder: new Learner(),
+      payload: NO_PAYLOAD,
+      budget: new Budget(Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY),
+      groupBy: undefined,
+    },
+    [],
+    [...nodes],
+  )
   return model
 }

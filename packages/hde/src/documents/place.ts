@@ -98,7 +98,7 @@ export class Place {
     for (const row of known) {
       const isChanged = mode === SAME.some ? coder.bit(this.#odds, FLAG.same, changed.has(row) ? 1 : 0) === 1 : mode !== SAME.all
       if (isChanged) told.push(row)
-      else if (!coder.writing) nodes[row] = emptied(formers[row] ?? null, session)
+      else if (!coder.writing) nodes[row] = emptied(formers[row] ?? null)
     }
     return told.sort((one, other) => one - other)
   }
@@ -274,13 +274,11 @@ function isSame(former: Node | undefined, node: Node | undefined): boolean {
 }
 
 /** A container as the former one, without what is inside it; a leaf as it is. */
-function emptied(former: Node, { budget }: Session): Node {
+function emptied(former: Node): Node {
   if (former instanceof MapNode) {
-    budget.spendNodes(former.keys.length)
     return new MapNode(former.keys, gaps(former.keys.length))
   }
   if (!(former instanceof ArrayNode)) return former
-  budget.spendNodes(former.items.length)
   return new ArrayNode(gaps(former.items.length))
 }
 

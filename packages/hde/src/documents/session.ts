@@ -43,7 +43,13 @@ export class Budget {
 
   spendNodes(count: number): void {
     this.#nodesLeft -= count
-    if (this.#nodesLeft < 0) throw pastLimit('members and elements of a batch', this.#nodes - this.#nodesLeft, this.#nodes, 'raise nodes')
+    if (this.#nodesLeft < 0)
+      throw pastLimit(
+        'members and elements of a batch',
+        this.#nodes - this.#nodesLeft,
+        this.#nodes,
+        'send fewer documents at once, or raise nodes',
+      )
   }
 
   spendBytes(count: number): void {

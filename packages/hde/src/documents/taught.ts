@@ -16,6 +16,8 @@ const FORMS = { json: JSON_TEXTS, msgpack: MSGPACK } as const
 const LIMITS = { documents: 4_096, nodes: 1 << 18, documentBytes: 4 << 20 } as const
 /** More teach little more, and each takes its time before the first document of every batch. */
 const MOST_DOCUMENTS = 256
+/** Of samples, so that they cannot have more members than a dictionary may. */
+const MOST_SAMPLE_BYTES = LIMITS.nodes * 2
 const TRIES = 4
 
 /** A dictionary of as many of the samples as fit; undefined where not one does. */
@@ -25,12 +27,18 @@ export async function documentDictionary(
   form: 'json' | 'msgpack',
   dictionaryBytes: number,
 ): Promise<Uint8Array | undefined> {
-  let count = Math.min(samples.length, MOST_DOCUMENTS)
+  let [count, bytes] = [0, 0]
+  for (const { length } of samples.slice(0, MOST_DOCUMENTS)) {
+    bytes += length
+    if (bytes > MOST_SAMPLE_BYTES) break
+    count += 1
+  }
   for (let left = TRIES; left > 0 && count > 0; left -= 1) {
     const frame = await encodeBatch(
       kernels,
       { form: FORMS[form], formers: Array.from({ length: count }, () => undefined) },
       samples.slice(0, count),
+      LIMITS,
       undefined,
     )
     if (FRAME_AT + frame.length <= dictionaryBytes) return new Uint8Array(Buffer.concat([MAGIC, Uint8Array.of(FORMS[form].code), frame]))

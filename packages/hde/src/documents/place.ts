@@ -47,7 +47,7 @@ export class Rows {
 export class Place {
   readonly #parent: Place | undefined
   #odds: Odds
-  #lengths: Odds
+  #lengths: Odds | undefined
   #sameMode = 3
   #lastKind = -1
   #numbers: NumberColumn | undefined
@@ -63,11 +63,10 @@ export class Place {
     this.#parent = parent
     if (parent === undefined) {
       this.#odds = new Uint32Array(2)
-      this.#lengths = integerOdds()
       return
     }
     this.#odds = parent.#odds.slice()
-    this.#lengths = parent.#lengths.slice()
+    this.#lengths = parent.#lengths?.slice()
     this.#numbers = parent.#numbers?.fork()
     this.#texts = parent.#texts?.fork()
     this.#tuples = parent.#tuples === undefined ? undefined : new Tuples(parent.#tuples)
@@ -151,9 +150,11 @@ export class Place {
           ),
         )
       case KINDS.array: {
+        this.#lengths ??= integerOdds()
+        const lengths = this.#lengths
         const made = list.map((_, nth) => {
           const node = given[nth]
-          const length = codeInteger(coder, this.#lengths, node instanceof ArrayNode ? node.items.length : 0)
+          const length = codeInteger(coder, lengths, node instanceof ArrayNode ? node.items.length : 0)
           budget.spendNodes(length)
           return new ArrayNode(coder.writing ? [] : gaps(length))
         })
@@ -170,6 +171,7 @@ export class Place {
         return take(tuples.map((keys) => new MapNode(keys, coder.writing ? [] : gaps(keys.length))))
       }
       default:
+        this.#lengths ??= integerOdds()
         return take(codeRareLeaves(session, kind, given, list.length, this.#lengths))
     }
   }

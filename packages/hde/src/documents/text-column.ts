@@ -22,7 +22,7 @@ export class TextColumn {
   #seen = new Interned()
   #flags: Odds = new Uint32Array(3)
   #indexes: Odds = integerOdds()
-  #elsewhere: Odds = integerOdds()
+  #elsewhere: Odds | undefined
   #lastElsewhere = -1
   #templates: TextColumn | undefined
   #slots = new Map<string, readonly (NumberColumn | TextColumn)[]>()
@@ -38,7 +38,7 @@ export class TextColumn {
     fork.#seen = new Interned(this.#seen)
     fork.#flags = this.#flags.slice()
     fork.#indexes = this.#indexes.slice()
-    fork.#elsewhere = this.#elsewhere.slice()
+    fork.#elsewhere = this.#elsewhere?.slice()
     fork.#lastElsewhere = this.#lastElsewhere
     fork.#templates = this.#templates?.fork()
     fork.#parent = this
@@ -87,6 +87,7 @@ export class TextColumn {
   #fromElsewhere({ coder, texts }: Session, text: string): string | undefined {
     const position = coder.writing ? texts.indexOf(text) : undefined
     if (texts.size === 0 || coder.bit(this.#flags, FLAG.elsewhere, position === undefined ? 0 : 1) === 0) return undefined
+    this.#elsewhere ??= integerOdds()
     const next = this.#lastElsewhere + 1
     this.#lastElsewhere = next + codeSigned(coder, this.#elsewhere, (position ?? 0) - next)
     return texts.at(this.#lastElsewhere)

@@ -4,7 +4,7 @@ import type { Odds } from './range-coder.js'
 import { type Session, SHARED } from './session.js'
 import type { Node } from './tree.js'
 
-export const MOST_DECIMALS = 15
+const MOST_DECIMALS = 15
 /** So that a difference of two stays below 2^53. */
 const MOST_MAGNITUDE = 2 ** 51
 const DECIMAL_BITS = 4

@@ -76,8 +76,11 @@ size_t DeltaIndex::Find(const uint8_t* bytes, size_t room) const {
   const uint32_t places = (uint32_t{1} << place_bits_) - 1;
   size_t best = SIZE_MAX;
   size_t best_length = 0;
-  for (size_t way = 0; way < size_t{1} << ways_log_ && bucket[way] != 0; ++way) {
-    if ((bucket[way] & ~places) != tag) continue;
+  for (size_t way = 0; way < size_t{1} << ways_log_; ++way) {
+    // Almost always foreseen, so that the next lookups begin while this one waits for memory: a look at whether the entry is empty
+    // first, which is a toss-up, made 54 ms of 41 where the typescript release was matched.
+    if ((bucket[way] & ~places) != tag) [[likely]] continue;
+    if (bucket[way] == 0) continue;
     const size_t at = static_cast<size_t>((bucket[way] & places) - 1) << stride_log_;
     const uint8_t* there = base_.data + at;
     if (Load64(bytes) != Load64(there) || Load64(bytes + 8) != Load64(there + 8)) continue;

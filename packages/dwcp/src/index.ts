@@ -1,3 +1,15 @@
+export type {
+  MigrateOptions,
+  MigrationPhase,
+  MigrationProgress,
+  MigrationReport,
+  MigrationRound,
+  WasmDriverOptions,
+  WasmStats,
+  WasmWorkload,
+} from '@dwcp/migration'
+export { HashChainVerifier, hashChain, kv, loadWorkload, simulation, workloadPath } from '@dwcp/migration'
+export { type ClientOptions, connectClient, type WorkloadAnswer, type WorkloadClient } from './client.js'
 export {
   bytesBase,
   createDeltaDecoder,
@@ -15,18 +27,6 @@ export {
   inspectDelta,
   joinedBase,
 } from './delta.js'
-export type {
-  MigrateOptions,
-  MigrationPhase,
-  MigrationProgress,
-  MigrationReport,
-  MigrationRound,
-  WasmDriverOptions,
-  WasmStats,
-  WasmWorkload,
-} from '@dwcp/migration'
-export { HashChainVerifier, hashChain, kv, loadWorkload, simulation, workloadPath } from '@dwcp/migration'
-export { type ClientOptions, connectClient, type WorkloadAnswer, type WorkloadClient } from './client.js'
 export { FLAG_DEFAULTS, type FlaggedComponent, type Flags, parseFlags, rolloutBucket, usesV3 } from './flags.js'
 export type { FlagsStatus } from './flags-file.js'
 export type { LinkStatus } from './links.js'

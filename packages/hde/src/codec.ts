@@ -1,8 +1,10 @@
-import type { DecodeLimits, Digest, LinkId, Logger, StateCodec } from '@dwcp/interface'
-import { silentLogger } from '@dwcp/interface'
-import type { PageImage } from '@dwcp/native-rdma/codec'
+import type { Clock, DecodeLimits, Digest, LinkId, Logger, StateCodec } from '@dwcp/interface'
+import { silentLogger, systemClock } from '@dwcp/interface'
+import { type PageImage, tagPages } from '@dwcp/native-rdma/codec'
 import type { Candidate } from './baseline-choice.js'
 import { Baselines } from './baselines.js'
+import { LiveChoice } from './choice/live-choice.js'
+import { PAGE_MODEL } from './choice/weights.js'
 import { StateDecoder } from './decoder.js'
 import { type PageEncoder, StateEncoder } from './encoder.js'
 import { fits } from './fits.js'
@@ -22,6 +24,16 @@ export interface CodecOptions {
    * the other side has is settled when it begins. @defaultValue always 'hybrid'
    */
   readonly profile?: (link: LinkId | undefined) => EncodingProfile
+  /**
+   * What the link is forecast to give to this traffic, asked for each batch of pages: `shareBytesPerSecond` of a `RateAdvisor`. Codec
+   * and level then follow from what packing is predicted to cost, corrected by what it did cost; undefined or 0 leaves both to the
+   * profile. @defaultValue the profile decides
+   */
+  readonly shareBytesPerSecond?: (link: LinkId | undefined) => number | undefined
+  /** Most of the time that trying methods may add, 0 to 1, where the link is known; never in a last round. @defaultValue 0.01 */
+  readonly explorationRatio?: number
+  /** @defaultValue the system's */
+  readonly clock?: Clock
   /** Bound of all kept baselines together; the least recently used goes first. @defaultValue 1 GiB */
   readonly baselineBytes?: number
   /**
@@ -91,11 +103,15 @@ export function createCodecOn(load: () => Promise<Kernels>, options: CodecOption
     baselinesPerWorkload = 2,
     siblingBaselines = 4,
     limits = DEFAULT_DECODE_LIMITS,
+    explorationRatio = 0.01,
+    clock = systemClock,
+    shareBytesPerSecond,
   } = options
   const logger = options.logger ?? silentLogger
   if (!(baselineBytes >= 0)) throw new RangeError(`baselineBytes is ${baselineBytes}: it must be 0 or more`)
   if (!(baselinesPerWorkload >= 0)) throw new RangeError(`baselinesPerWorkload is ${baselinesPerWorkload}: it must be 0 or more`)
   if (!(siblingBaselines >= 0)) throw new RangeError(`siblingBaselines is ${siblingBaselines}: it must be 0 or more`)
+  if (!(explorationRatio >= 0 && explorationRatio <= 1)) throw new RangeError(`explorationRatio is ${explorationRatio}: it must be 0 to 1`)
   checkLimits(limits)
   const baselines = new Baselines(baselineBytes, baselinesPerWorkload, siblingBaselines)
   let loading: Promise<Kernels> | undefined
@@ -127,6 +143,11 @@ export function createCodecOn(load: () => Promise<Kernels>, options: CodecOption
       return new StateEncoder({
         kernels,
         profile: () => withImage(profileNamed(profile(link)), chosen.image),
+        steering: shareBytesPerSecond && {
+          choice: new LiveChoice({ model: PAGE_MODEL, explorationRatio, tagPages }),
+          bytesPerSecond: () => shareBytesPerSecond(link),
+          clock,
+        },
         layout,
         hasImage: chosen.image,
         baselines: ownForks.length > 0 ? ownForks : siblings,

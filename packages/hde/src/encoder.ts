@@ -7,6 +7,7 @@ import type { Kernels } from './kernels.js'
 import { DEFAULT_DECODE_LIMITS } from './limits.js'
 import { encodeOpaque } from './opaque-frame.js'
 import { PagesEncoder } from './pages-encoder.js'
+import type { Steering } from './payload-choice.js'
 import type { Profile } from './profiles.js'
 import { writeStart } from './start-frame.js'
 import { type PageEncoderStats, Tally } from './tally.js'
@@ -17,6 +18,8 @@ const NOTHING = new Uint8Array(0)
 export interface EncoderParts {
   readonly kernels: () => Promise<Kernels>
   readonly profile: () => Profile
+  /** Absent where the profile alone decides. */
+  readonly steering: Steering | undefined
   readonly layout: readonly PageRegion[]
   /** Whether an image of what the other side holds is kept. */
   readonly hasImage: boolean
@@ -69,7 +72,9 @@ export class StateEncoder implements PageEncoder {
 
   stats(): PageEncoderStats {
     const baseline = this.#baseline
-    const stats = { ...this.#tally.stats(), profile: this.#parts.profile().name, ...(baseline === undefined ? {} : { baseline }) }
+    const choice = this.#parts.steering?.choice.stats()
+    const optional = { ...(baseline === undefined ? {} : { baseline }), ...(choice === undefined ? {} : { choice }) }
+    const stats = { ...this.#tally.stats(), profile: this.#parts.profile().name, ...optional }
     return this.#kernels === undefined ? stats : { ...stats, backends: this.#kernels.backends }
   }
 
@@ -110,7 +115,7 @@ export class StateEncoder implements PageEncoder {
 
   async #pages(kernels: Kernels, chunk: Extract<StateChunk, { kind: 'pages' }>): Promise<readonly Uint8Array[]> {
     const pageBytes = this.#parts.layout[chunk.region]?.pageBytes ?? 1
-    this.#pagesEncoder ??= new PagesEncoder(kernels, this.#parts.profile, this.#image, this.#tally)
+    this.#pagesEncoder ??= new PagesEncoder(kernels, this.#parts.profile, this.#image, this.#tally, this.#parts.steering)
     this.#tally.rawBytes += chunk.bytes.length
     const frames: Uint8Array[] = []
     for (let first = 0; first < chunk.pages.length; ) {
@@ -133,6 +138,7 @@ export class StateEncoder implements PageEncoder {
       this.#sequence += frames.length
       return frames
     }
+    if (chunk.kind === 'stopped') this.#parts.steering?.choice.lastRound()
     const head = beginFrame(FRAME_KINDS[chunk.kind], this.#sequence++)
     if (chunk.kind === 'round') {
       head.float64(chunk.remainingBytes)

@@ -5,7 +5,7 @@ import { BATCH_BYTES, IMAGE_BATCH_BYTES, LISTED_BYTES, LISTED_PAGES } from './li
 import { OUTCOMES } from './outcomes.js'
 import { CODECS, PAGE_DELTA } from './packing.js'
 import { type PagesHead, writePagesHead } from './pages-frame.js'
-import { PayloadChoice } from './payload-choice.js'
+import { PayloadChoice, type Steering } from './payload-choice.js'
 import type { Profile } from './profiles.js'
 import type { Tally } from './tally.js'
 
@@ -28,20 +28,23 @@ export class PagesEncoder {
   readonly #batch: PageBatch
   readonly #tally: Tally
   readonly #choice: PayloadChoice
+  readonly #steering: Steering | undefined
 
-  constructor(kernels: Kernels, profile: () => Profile, image: PageImage | undefined, tally: Tally) {
+  constructor(kernels: Kernels, profile: () => Profile, image: PageImage | undefined, tally: Tally, steering: Steering | undefined) {
     this.#kernels = kernels
     this.#profile = profile
     this.#hasImage = image !== undefined
     this.#batch = kernels.images.batch(image)
     this.#tally = tally
-    this.#choice = new PayloadChoice(kernels)
+    this.#choice = new PayloadChoice(kernels, steering)
+    this.#steering = steering
   }
 
   /** One frame of the first of these pages, and how many they are. */
   async encode(list: PageList, sequence: number): Promise<{ readonly frame: Uint8Array; readonly count: number }> {
     const { region, pageBytes } = list
     const profile = this.#profile()
+    const startedMs = this.#steering?.clock.monotonicMs() ?? 0
     const listed = Math.max(1, Math.min(LISTED_PAGES, LISTED_BYTES / pageBytes))
     const pages = list.pages.slice(0, listed)
     const taken = await this.#batch.take(
@@ -53,7 +56,8 @@ export class PagesEncoder {
         changedPages: Math.max(1, (this.#hasImage ? IMAGE_BATCH_BYTES : BATCH_BYTES) / pageBytes),
       },
     )
-    const frame = await this.#pack(profile, list, pages.subarray(0, taken.taken), taken, sequence)
+    const sharedMs = (this.#steering?.clock.monotonicMs() ?? 0) - startedMs
+    const frame = await this.#pack(profile, list, pages.subarray(0, taken.taken), { ...taken, sharedMs }, sequence)
     return { frame, count: taken.taken }
   }
 
@@ -65,17 +69,17 @@ export class PagesEncoder {
     profile: Profile,
     { region, pageBytes }: PageList,
     pages: Uint32Array,
-    taken: TakenPages,
+    taken: TakenPages & { readonly sharedMs: number },
     sequence: number,
   ): Promise<Uint8Array> {
-    const { outcomes, references, hashes, changed } = taken
+    const { outcomes, references, hashes, changed, sharedMs } = taken
     const hasImage = taken.sources > 0 || outcomes.includes(OUTCOMES.delta)
-    const choice = await this.#choice.choose(profile, { batch: this.#batch, pageBytes, count: changed, hasImage })
-    const head: PagesHead = { region, pages, outcomes, references, method: choice.method, sources: NO_PAGES }
+    const headOf = (method: number): PagesHead => ({ region, pages, outcomes, references, method, sources: NO_PAGES })
     // Sources come with the packed pages, and what saves nothing goes out raw: neither makes this head longer than there is room for.
-    const packed = await this.#batch.pack({ ...choice, spareBytes: headBytes(head, sequence).length + HASH_BYTES })
+    const spareBytes = (method: number): number => headBytes(headOf(method), sequence).length + HASH_BYTES
+    const packed = await this.#choice.pack(profile, { batch: this.#batch, pageBytes, count: changed, hasImage, sharedMs }, spareBytes)
     const { method, sources, bytes, payloadOffset, payloadBytes } = packed
-    const final = method === PAGE_DELTA ? { ...head, sources } : { ...withoutDeltas(head), method }
+    const final = method === PAGE_DELTA ? { ...headOf(method), sources } : withoutDeltas(headOf(method))
     const written = headBytes(final, sequence)
     this.#tally.outcomes(final.outcomes)
     this.#tally.payload(changed === 0 ? CODECS.raw : method, payloadBytes)

@@ -1,4 +1,7 @@
-import type { PackOptions, PageBatch } from '@dwcp/native-rdma/codec'
+import type { Clock } from '@dwcp/interface'
+import type { PackedPages, PackOptions, PageBatch } from '@dwcp/native-rdma/codec'
+import type { LiveChoice } from './choice/live-choice.js'
+import type { PageMethod } from './choice/methods.js'
 import type { Kernels } from './kernels.js'
 import { CODECS, PAGE_DELTA, pack } from './packing.js'
 import type { Profile } from './profiles.js'
@@ -18,18 +21,53 @@ export interface ChangedPages {
   readonly count: number
   /** Whether the image helps with any of them. */
   readonly hasImage: boolean
+  /** What the batch has taken so far. */
+  readonly sharedMs: number
 }
 
-/** How the changed pages of a batch are packed, as its profile says. */
+/** What choosing by costs needs to know of the world. */
+export interface Steering {
+  readonly choice: LiveChoice
+  /** What the link gives to this traffic; undefined or 0 where that is not known. */
+  readonly bytesPerSecond: () => number | undefined
+  readonly clock: Clock
+}
+
+/** Packs the changed pages of a batch: by what methods cost where the link is known, else as its profile says. */
 export class PayloadChoice {
   readonly #kernels: Kernels
+  readonly #steering: Steering | undefined
   #pause = 0
 
-  constructor(kernels: Kernels) {
+  constructor(kernels: Kernels, steering: Steering | undefined) {
     this.#kernels = kernels
+    this.#steering = steering
   }
 
-  async choose({ codec, levelDelta, levelFull, delta }: Profile, changed: ChangedPages): Promise<Omit<PackOptions, 'spareBytes'>> {
+  async pack(profile: Profile, changed: ChangedPages, spareBytes: (method: number) => number): Promise<PackedPages> {
+    const { batch, count, pageBytes, hasImage, sharedMs } = changed
+    const bytesPerSecond = this.#steering?.bytesPerSecond() ?? 0
+    // A roll-back to v1 does what v1 did.
+    if (this.#steering === undefined || !(bytesPerSecond > 0) || profile.name === 'v1' || count === 0) {
+      const options = await this.#byProfile(profile, changed)
+      return batch.pack({ ...options, spareBytes: spareBytes(options.method) })
+    }
+    const { choice, clock } = this.#steering
+    const payloadBytes = count * pageBytes
+    const chosen = choice.choose(payloadBytes, (most) => ({ ...batch.sample(most), pageBytes, payloadBytes }), {
+      bytesPerSecond,
+      hasOld: profile.delta && hasImage,
+      zstd: this.#kernels.zstdEncodes,
+      sharedMs,
+    })
+    const method = METHODS[chosen.packing.kind]
+    const startedMs = clock.monotonicMs()
+    const packed = await batch.pack({ method, level: chosen.packing.level, spareBytes: spareBytes(method) })
+    choice.learn(chosen, clock.monotonicMs() - startedMs, packed.payloadBytes)
+    return packed
+  }
+
+  async #byProfile({ codec, levelDelta, levelFull, delta }: Profile, changed: ChangedPages): Promise<Omit<PackOptions, 'spareBytes'>> {
     const raw = { method: CODECS.raw, level: 0 }
     if (changed.count === 0) return raw
     if (codec === 'lz4-if-worth-it') return (await this.#sampleCompresses(changed)) ? { method: CODECS.lz4, level: 0 } : raw
@@ -55,6 +93,8 @@ export class PayloadChoice {
     return false
   }
 }
+
+const METHODS: Readonly<Record<PageMethod['kind'], number>> = { raw: CODECS.raw, lz4: CODECS.lz4, zstd: CODECS.zstd, delta: PAGE_DELTA }
 
 function sampleOf({ batch, pageBytes }: ChangedPages): Uint8Array {
   return batch.sample(Math.max(1, SAMPLE_BYTES / pageBytes)).pages

@@ -1,4 +1,5 @@
 import type { Digest, EncoderStats } from '@dwcp/interface'
+import type { ChoiceStats } from './choice/live-choice.js'
 import { OUTCOME_NAMES, type Outcome } from './outcomes.js'
 import { codecName, PAGE_DELTA } from './packing.js'
 import type { EncodingProfile } from './profiles.js'
@@ -14,6 +15,8 @@ export interface PageEncoderStats extends EncoderStats {
   readonly baseline?: Digest
   /** Payload bytes on the wire by codec; `delta` are page deltas. */
   readonly payloadBytes: Readonly<Record<'raw' | 'lz4' | 'zstd' | 'delta', number>>
+  /** What was chosen by measured costs, and why; absent without `CodecOptions.shareBytesPerSecond`. */
+  readonly choice?: ChoiceStats
   /** Which backend serves, and why; absent before the first call. `zstd` says so where LZ4 stands in for it. */
   readonly backends?: Readonly<Record<'zstd' | 'lz4' | 'hash', string>>
 }

@@ -182,7 +182,8 @@ void PageBatch::FindSources(size_t from) {
 Outcome PageBatch::PackPages(PackMethod& method, int level) {
   const size_t length = changed_.size() * page_bytes_;
   if (length == 0) method = PackMethod::kRaw;
-  if (method != PackMethod::kPageDelta) sources_.clear();
+  // Level 0 compresses nothing, so that nothing helps.
+  if (method != PackMethod::kPageDelta || level == 0) sources_.clear();
   if (method == PackMethod::kPageDelta) {
     std::sort(sources_.begin(), sources_.end());
     const std::vector<uint8_t> zeros(page_bytes_);

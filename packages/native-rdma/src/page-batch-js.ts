@@ -95,7 +95,7 @@ export class ScriptPageBatch implements PageBatch {
   async pack({ method, level, spareBytes }: PackOptions): Promise<PackedPages> {
     this.#refuseClosed()
     const source = Buffer.concat(this.#changed.map(({ now }) => now))
-    const sources = method === PACK_METHODS.pageDelta ? Uint32Array.from(this.#sources).sort() : new Uint32Array()
+    const sources = method === PACK_METHODS.pageDelta && level !== 0 ? Uint32Array.from(this.#sources).sort() : new Uint32Array()
     const packed = await this.#packed(method, level, source, sources)
     this.#refuseClosed()
     const saves = packed.length < source.length

@@ -1,0 +1,6 @@
+export { type Choice, type ChooserOptions, MethodChooser, type Question } from './choice/chooser.js'
+export { type Cost, type CostFit, type CostModel, predictCosts, termsOf } from './choice/cost-model.js'
+export { finishMs, serialMs } from './choice/finish-time.js'
+export { allowedMethods, PAGE_METHODS, type PageMethod } from './choice/methods.js'
+export { PAGE_FEATURES, PageSampler, type PagesSample, pagesWorthSampling } from './choice/page-features.js'
+export { PAGE_MODEL } from './choice/weights.js'

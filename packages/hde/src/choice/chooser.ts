@@ -1,0 +1,144 @@
+import { Correction } from './correction.js'
+import { type Cost, type CostModel, predictCosts } from './cost-model.js'
+import { expectedFinishMs, finishMs } from './finish-time.js'
+import { PAGE_METHODS } from './methods.js'
+
+/** A method is tried again after this many choices, where it seems to be hardly worse, or would be without what was last measured. */
+const STALE_CHOICES = 16
+const HARDLY_WORSE = 1.25
+
+/**
+ * What a choice is made by.
+ *
+ * @public
+ */
+export interface Question {
+  /** Of the model, in its order; without them regions are taken for average ones. */
+  readonly features?: ArrayLike<number>
+  readonly hasOld: boolean
+  readonly payloadBytes: number
+  /** Indexes of the model's methods. */
+  readonly allowed: readonly number[]
+  /** What the link gives to this traffic. */
+  readonly bytesPerSecond: number
+  /** What encoding takes whatever is chosen. */
+  readonly sharedMs?: number
+  /** Whether a method may be tried to learn its cost: not where somebody waits for this very region. */
+  readonly mayExplore: boolean
+}
+
+/**
+ * What was chosen, and what is expected of it.
+ *
+ * @public
+ */
+export interface Choice {
+  readonly method: number
+  readonly expected: Cost
+  readonly explores: boolean
+  /** By the model alone, for {@link MethodChooser.learn}. */
+  readonly predicted: Cost
+}
+
+/**
+ * How much may be lost on learning.
+ *
+ * @public
+ */
+export interface ChooserOptions {
+  /** Most of the time that trying methods may add, 0 to 1. */
+  readonly explorationRatio: number
+}
+
+interface Candidate {
+  readonly method: number
+  readonly predicted: Cost
+  readonly expected: Cost
+  readonly ms: number
+  /** The same, or what the model alone says where that is less. */
+  readonly hopedMs: number
+}
+
+/**
+ * Asks a model, corrects it by what was measured here, and takes what ends first.
+ *
+ * @public
+ */
+export class MethodChooser {
+  readonly #model: CostModel
+  readonly #options: ChooserOptions
+  readonly #times: Correction
+  readonly #bytes: Correction
+  readonly #lastUse: Float64Array
+  #choices = 0
+  #spentMs = 0
+  #exploredMs = 0
+
+  constructor(model: CostModel, options: ChooserOptions) {
+    this.#model = model
+    this.#options = options
+    const kinds = model.methods.map((_, method) => PAGE_METHODS[method]?.kind ?? 'raw')
+    this.#times = new Correction(kinds)
+    this.#bytes = new Correction(kinds)
+    this.#lastUse = new Float64Array(model.methods.length)
+  }
+
+  /** When the last byte of a region is expected, by the best method, where nothing is known of it but its length. */
+  roughMs(question: Omit<Question, 'features'>): number {
+    return this.#best(this.#candidates(question)).ms
+  }
+
+  choose(question: Question): Choice {
+    const candidates = this.#candidates(question)
+    const best = this.#best(candidates)
+    this.#choices += 1
+    this.#spentMs += best.ms
+    const tried = question.mayExplore ? candidates.filter((each) => this.#isWorthTrying(each, best.ms)) : []
+    const taken = tried.length > 0 ? this.#best(tried) : best
+    this.#exploredMs += taken.ms - best.ms
+    this.#lastUse[taken.method] = this.#choices
+    return { method: taken.method, expected: taken.expected, explores: taken !== best, predicted: taken.predicted }
+  }
+
+  /** What the choice came to. Decoding is elsewhere: its time is not known here. */
+  learn({ method, predicted }: Choice, encodeMs: number, bytes: number): void {
+    if (PAGE_METHODS[method]?.kind === 'raw') return
+    this.#times.learn(method, encodeMs, predicted.encodeMs)
+    this.#bytes.learn(method, bytes, predicted.bytes)
+  }
+
+  #candidates({ features, hasOld, payloadBytes, allowed, bytesPerSecond, sharedMs = 0 }: Question): readonly Candidate[] {
+    const costs = predictCosts(hasOld ? this.#model.withOld : this.#model.withoutOld, features, payloadBytes)
+    const raw = { encodeMs: 0, bytes: payloadBytes, decodeMs: 0 }
+    return allowed.flatMap((method) => {
+      const isRaw = PAGE_METHODS[method]?.kind === 'raw'
+      const predicted = isRaw ? raw : costs.get(method)
+      if (predicted === undefined) return []
+      const expected = isRaw ? raw : this.#corrected(method, predicted)
+      // What raw pages take is known, and no corrections are: only the others are uncertain.
+      const timeOf = isRaw ? finishMs : expectedFinishMs
+      const ms = timeOf(expected, bytesPerSecond, sharedMs)
+      return [{ method, predicted, expected, ms, hopedMs: Math.min(ms, timeOf(predicted, bytesPerSecond, sharedMs)) }]
+    })
+  }
+
+  #best(candidates: readonly Candidate[]): Candidate {
+    const [first] = candidates
+    if (first === undefined) throw new RangeError('no method that the model knows is allowed: raw always is')
+    return candidates.reduce((best, each) => (each.ms < best.ms ? each : best), first)
+  }
+
+  #corrected(method: number, { encodeMs, bytes, decodeMs }: Cost): Cost {
+    // The other side is taken for a host like this one.
+    const time = this.#times.factor(method)
+    return { encodeMs: encodeMs * time, bytes: bytes * this.#bytes.factor(method), decodeMs: decodeMs * time }
+  }
+
+  #isWorthTrying({ method, ms, hopedMs }: Candidate, bestMs: number): boolean {
+    return (
+      hopedMs <= HARDLY_WORSE * bestMs &&
+      this.#choices - (this.#lastUse[method] ?? 0) > STALE_CHOICES &&
+      this.#exploredMs + ms - bestMs <= this.#options.explorationRatio * this.#spentMs
+    )
+  }
+}

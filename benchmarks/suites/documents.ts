@@ -20,7 +20,7 @@ import { cpuStopwatch } from './encoding/page-transfer.js'
 const SAMPLES = 1000
 const FULL_BATCHED = 4096
 const FULL_SINGLE = 1000
-const SHORT_DOCUMENTS = 256
+const SHORT_DOCUMENTS = 128
 const CONDITIONS = [
   'everything inside one process, on documents in memory; JSON is parsed and written in the times of hde',
   `dictionaries are of at most 16 KiB, made of ${SAMPLES} documents of the earlier version that are not sent; their own bytes, which a peer is sent once, are not counted`,

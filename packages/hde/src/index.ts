@@ -1,3 +1,4 @@
+export type { ChoiceStats, MethodStats } from './choice/live-choice.js'
 export {
   type ChunkDecoder,
   type ChunkDecoderOptions,
@@ -6,7 +7,6 @@ export {
   DEFAULT_CHUNK_LIMITS,
 } from './chunks/chunk-decoder.js'
 export { type ChunkEncoder, type ChunkEncoderOptions, type ChunkHave, createChunkEncoder } from './chunks/chunk-encoder.js'
-export type { ChoiceStats, MethodStats } from './choice/live-choice.js'
 export type { ChunkMode, DigestKind } from './chunks/modes.js'
 export { type CodecOptions, createCodec, DEFAULT_BASELINE_BYTES, type PageCodec } from './codec.js'
 export { bytesBase, type DeltaBase, fileBase, joinedBase } from './delta/base.js'

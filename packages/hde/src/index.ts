@@ -40,6 +40,15 @@ export { DEFAULT_DOCUMENT_LIMITS, type DocumentLimits } from './documents/limits
 export type { PageEncoder } from './encoder.js'
 export type { HdeErrorCode } from './errors.js'
 export { DEFAULT_DECODE_LIMITS } from './limits.js'
+export { createDecoder, type DecoderOptions, type ObjectDecoder, type ObjectLimits } from './object/object-decoder.js'
+export {
+  createEncoder,
+  type EncodeOptions,
+  type EncoderOptions,
+  type ObjectEncoder,
+  type ObjectEncoderStats,
+  type ObjectTier,
+} from './object/object-encoder.js'
 export type { EncodingProfile } from './profiles.js'
 export { openDiskStore } from './store/disk-store.js'
 export { createMemoryStore } from './store/memory-store.js'

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -215,6 +216,7 @@ describe('a store on disk', () => {
     const script = new URL('../../test/store-writer.mjs', import.meta.url).pathname
     for (let run = 1; run <= 3; run += 1) {
       const writer = spawn(process.execPath, [script, directory], { stdio: ['ignore', 'pipe', 'inherit'] })
+      const gone = once(writer, 'exit')
       const said: string[] = []
       for await (const text of writer.stdout) {
         said.push(
@@ -224,6 +226,8 @@ describe('a store on disk', () => {
         )
         if (said.length >= 8 * run) writer.kill('SIGKILL')
       }
+      // Its output ends before it does.
+      await gone
       await using store = await openDiskStore(directory)
       const last = said.filter((line) => line.length === 71).at(-1) ?? ''
       const held = store.latest().find((one) => one.digest === last)

@@ -39,6 +39,7 @@ export class StateDecoder implements Decoder {
   decode(frame: Uint8Array): Promise<readonly StateChunk[]> {
     return this.#turn.take(async () => {
       const kernels = await this.#parts.kernels()
+      this.#turn.refuseClosed()
       const open = openFrame(frame, this.#sequence, this.#parts.limits, kernels.hash)
       if ((open.kind === FRAME_KINDS.start) !== (this.#sequence === 0)) throw corrupt(`a frame of kind ${open.kind} at ${this.#sequence}`)
       if (this.#opaque.open && open.kind !== FRAME_KINDS.opaque) throw corrupt('opaque state that breaks off')

@@ -63,6 +63,7 @@ export class StateEncoder implements PageEncoder {
     return this.#turn.take(async () => {
       const kernels = this.#kernels ?? (await this.#parts.kernels())
       this.#kernels = kernels
+      this.#turn.refuseClosed()
       const frames = this.#sequence === 0 ? [await this.#start(kernels, chunk)] : []
       frames.push(...(chunk.kind === 'pages' ? await this.#pages(kernels, chunk) : await this.#other(kernels, chunk)))
       for (const frame of frames) this.#tally.wireBytes += frame.length
@@ -94,6 +95,7 @@ export class StateEncoder implements PageEncoder {
     const { hasImage, layout } = this.#parts
     if (hasImage) {
       const chosen = await this.#chosen(chunk)
+      this.#turn.refuseClosed()
       this.#baseline = chosen?.digest
       this.#image = chosen?.image ?? kernels.images.create(layout)
     }

@@ -12,21 +12,33 @@ export class Turn {
   }
 
   async take<Result>(work: () => Promise<Result>): Promise<Result> {
-    if (this.#state !== 'ready') {
-      const cause = this.#state === 'broken' ? { cause: this.#cause } : {}
-      const text = `this ${this.#what} is ${this.#state}: ${this.#state === 'busy' ? 'await the call before' : 'make a new one'}`
-      throw new DwcpError<HdeErrorCode>('ERR_HDE_STATE', text, { ...cause, details: { state: this.#state } })
-    }
+    if (this.#state !== 'ready') throw this.#refusal(this.#state === 'broken' ? { cause: this.#cause } : {})
     this.#state = 'busy'
     try {
       const result = await work()
       if (this.#state === 'busy') this.#state = 'ready'
       return result
     } catch (error) {
-      if (this.#state === 'busy') this.#state = 'broken'
+      // Closed meanwhile: its jobs were ended, and that is no failure of theirs.
+      if (this.#isClosed()) throw this.#refusal({ cause: error })
+      this.#state = 'broken'
       this.#cause = error
       throw error
     }
+  }
+
+  /** For a call that has waited: nothing may be opened once all was closed. */
+  refuseClosed(): void {
+    if (this.#isClosed()) throw this.#refusal({})
+  }
+
+  #isClosed(): boolean {
+    return this.#state === 'closed'
+  }
+
+  #refusal(cause: { readonly cause?: unknown }): DwcpError<HdeErrorCode> {
+    const text = `this ${this.#what} is ${this.#state}: ${this.#state === 'busy' ? 'await the call before' : 'make a new one'}`
+    return new DwcpError('ERR_HDE_STATE', text, { ...cause, details: { state: this.#state } })
   }
 
   /** @returns whether every call had ended well: only then is what was learned worth keeping. */

@@ -109,7 +109,7 @@ test('keeps nothing of a stream that broke, is under way or described no image, 
   const busy = codec.encoder(options)
   const encoding = busy.encode(pagesOf(memory, range(16)))
   busy.close(digestOf(2))
-  await encoding
+  expect(await codeOf(() => encoding)).toBe('ERR_HDE_STATE')
   createCodec({ logger, profile: () => 'datacenter' })
     .encoder(options)
     .close(digestOf(3))

@@ -16,6 +16,8 @@ namespace {
 constexpr size_t kMinSlabBytes = 2 << 20;
 // A slab of large pages has this many, so that its head does not take half of it.
 constexpr size_t kMinPagesPerSlab = 16;
+// Slabs without a page in use that stay for the next frame: to have them zeroed again costs as much as to fill them.
+constexpr size_t kSpareBytes = 32 << 20;
 constexpr int kMinPageLog2 = 6;
 constexpr int kMaxPageLog2 = 21;
 
@@ -47,6 +49,7 @@ PagePool::Slab* PagePool::OpenSlab() {
   for (size_t place = 0; place < 2 * pages_per_slab_; ++place) new (CountsOf(slab) + place) Count(0);
   open_.push_back(slab);
   slabs_ += 1;
+  spare_ += 1;
   return slab;
 }
 
@@ -60,6 +63,7 @@ uint8_t* PagePool::Take() {
   } else {
     page = reinterpret_cast<uint8_t*>(slab) + first_page_ + slab->fresh++ * page_bytes_;
   }
+  spare_ -= slab->live == 0;
   RefsOf(page).store(1, std::memory_order_relaxed);
   if (++slab->live == pages_per_slab_) {
     slab->is_open = false;
@@ -79,8 +83,11 @@ void PagePool::Drop(uint8_t* page) {
     slab->is_open = true;
     open_.push_back(slab);
   }
-  // The last open one stays: a workload that changes the same page again and again would open and close it each time.
-  if (slab->live > 0 || open_.size() == 1) return;
+  if (slab->live > 0) return;
+  if (spare_ < std::max<size_t>(1, kSpareBytes / slab_bytes_)) {
+    spare_ += 1;
+    return;
+  }
   open_.erase(std::find(open_.begin(), open_.end(), slab));
   slabs_ -= 1;
   std::free(slab);

@@ -60,6 +60,8 @@ class PagePool {
   // Slabs with room.
   std::vector<Slab*> open_;
   size_t slabs_ = 0;
+  // Of the open ones, those without a page in use.
+  size_t spare_ = 0;
 };
 
 }  // namespace dwcp

@@ -66,7 +66,8 @@ async function guestPairs(): Promise<readonly Pair[]> {
   const siblings = guests.slice(1).flatMap((later, index) => {
     const [other, from, to] = [guests[index], guests[index]?.instants[0], later.instants[0]]
     if (other === undefined || from === undefined || to === undefined) return []
-    return [filePair(`guest ${later.guest} given guest ${other.guest}`, 'memory', dumpFile(other, from), dumpFile(later, to))]
+    const pair = filePair(`guest ${later.guest} given guest ${other.guest}`, 'memory', dumpFile(other, from), dumpFile(later, to))
+    return [{ ...pair, sibling: true } as const]
   })
   return [...spans, ...siblings]
 }

@@ -18,6 +18,8 @@ export type PairContent = 'release' | 'disk' | 'memory' | 'state' | 'incompressi
 export interface Pair {
   readonly name: string
   readonly content: PairContent
+  /** The earlier version is of another machine. */
+  readonly sibling?: true
   /** What it is made of in the corpora's folder. */
   readonly files: readonly string[]
   /**
@@ -35,9 +37,10 @@ const released = (name: string, build: () => Promise<BuiltPair>): Pair => ({
   build,
 })
 
-const guests = (name: string, before: DumpName, after: DumpName): Pair => ({
+const guests = (name: string, before: DumpName, after: DumpName, marks: Pick<Pair, 'sibling'> = {}): Pair => ({
   name,
   content: 'memory',
+  ...marks,
   files: [`vm/${before}.mem`, `vm/${after}.mem`],
   build: () => guestPair(before, after),
 })
@@ -68,8 +71,8 @@ export const PAIRS: readonly Pair[] = [
   guests('sqlite guest, 0 to 5 s', 'dbB-t00', 'dbB-t05'),
   guests('sqlite guest, 5 to 30 s', 'dbB-t05', 'dbB-t30'),
   guests('sqlite guest, 0 to 30 s', 'dbB-t00', 'dbB-t30'),
-  guests('sqlite guest given a redis guest', 'kvA-t00', 'dbB-t00'),
-  guests('redis guest given a sqlite guest', 'dbB-t00', 'kvA-t00'),
+  guests('sqlite guest given a redis guest', 'kvA-t00', 'dbB-t00', { sibling: true }),
+  guests('redis guest given a sqlite guest', 'dbB-t00', 'kvA-t00', { sibling: true }),
   state('node documents, JSON lines', 'nodes', 'jsonl', () => nodeDocuments('lines')),
   state('node documents, JSON array', 'docs', 'json', () => nodeDocuments('array')),
   state('cluster log', 'cluster', 'log', clusterLog),

@@ -18,7 +18,7 @@ test('the suites are listed with their purpose', async () => {
 test('an unknown suite and a wrong number are refused', async () => {
   await expect(bench('speed')).rejects.toMatchObject({
     code: 1,
-    stderr: expect.stringContaining('no suite speed; there are: delta, promised, encoding'),
+    stderr: expect.stringContaining('no suite speed; there are: '),
   })
   await expect(bench('encoding', '--runs', '0')).rejects.toMatchObject({ code: 1, stderr: expect.stringContaining('--runs is 0') })
 })

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { CorpusAbsent } from '../corpora/corpora-folder.js'
 import { foundPairs } from '../corpora/found-pairs.js'
-import { type BuiltPair, PAIRS } from '../corpora/pairs.js'
+import { type BuiltPair, PAIRS, type Pair } from '../corpora/pairs.js'
 import { entropyBitsPerByte } from '../harness/data.js'
 import { toolVersion } from '../harness/machine.js'
 import type { Case, Contender, Measurement, Metric, OpenCase, Suite, SuiteContext } from '../harness/suite.js'
@@ -29,9 +29,10 @@ const CONDITIONS = [
 ]
 
 /** Two versions of a memory, `before` absent for a first copy. */
-interface Pair {
+interface Versions {
   readonly kind: string
   readonly seed?: number
+  readonly sibling?: true | undefined
   readonly memory: Uint8Array
   readonly before?: Uint8Array
 }
@@ -70,7 +71,7 @@ async function dumpCases(context: SuiteContext): Promise<readonly Case[]> {
   for (const pair of [...PAIRS, ...(await foundPairs())].filter(({ content, name }) => content === 'memory' && context.wanted(name))) {
     try {
       // Of what others put there nothing is known.
-      cases.push(dumpCase(pair.name, PAIRS.includes(pair) ? DUMP_LIMITS : {}, await pair.build()))
+      cases.push(dumpCase(pair, PAIRS.includes(pair) ? DUMP_LIMITS : {}, await pair.build()))
     } catch (cause) {
       if (!(cause instanceof CorpusAbsent)) throw cause
       context.note(`ABSENT, so that nothing is measured on it: ${pair.name}: ${cause.message}`)
@@ -79,20 +80,21 @@ async function dumpCases(context: SuiteContext): Promise<readonly Case[]> {
   return cases
 }
 
-function dumpCase(name: string, limits: Limits, { kind, before, after }: BuiltPair): Case {
+function dumpCase({ name, sibling }: Pair, limits: Limits, { kind, before, after }: BuiltPair): Case {
   return encodingCase(name, limits, async () => ({
     kind,
+    sibling,
     memory: await readFile(after),
     ...(before === undefined ? {} : { before: await readFile(before) }),
   }))
 }
 
-function encodingCase(name: string, limits: Limits, pair: () => Promise<Pair>): Case {
+function encodingCase(name: string, limits: Limits, pair: () => Promise<Versions>): Case {
   return {
     name,
     metrics: memoryMetrics(limits),
     async open(context): Promise<OpenCase> {
-      const { kind, seed, ...versions } = await pair()
+      const { kind, seed, sibling, ...versions } = await pair()
       const [memory, before] = wholePages(versions.memory, versions.before)
       const hasZstd = (await toolVersion('zstd')) !== undefined
       if (!hasZstd) context.note('without the zstd command: apt-get install -y zstd')
@@ -102,7 +104,7 @@ function encodingCase(name: string, limits: Limits, pair: () => Promise<Pair>): 
       const contenders: Contender[] = []
       const all = allPages(memory)
       for (const profile of ['datacenter', 'hybrid', 'internet', 'v1'] as const) {
-        const link = await openPageLink(profile, before)
+        const link = await openPageLink(profile, { before, sibling })
         contenders.push({ name: profile, ours: profile !== 'v1', run: async () => cost(await link.transfer(all)) })
         if (profile !== 'hybrid' || before === undefined) continue
         const changed = changedPages(memory, before)

@@ -6,11 +6,11 @@ import { measurement } from './metrics.js'
 import type { WorkingFiles } from './working-files.js'
 
 /** The codec of migrations, for what consists of pages: all of them are handed over. */
-export async function codecOf({ content }: Pick<Pair, 'content'>, files: WorkingFiles): Promise<readonly Contender[]> {
+export async function codecOf({ content, sibling }: Pick<Pair, 'content' | 'sibling'>, files: WorkingFiles): Promise<readonly Contender[]> {
   if (content !== 'memory' && content !== 'disk') return []
   const read = await Promise.all([readFile(files.after), files.before === undefined ? undefined : readFile(files.before)])
   const [after, before] = wholePages(...read)
-  const link = await openPageLink('hybrid', before)
+  const link = await openPageLink('hybrid', { before, sibling })
   const listed = allPages(after)
   const run: Contender['run'] = async () => {
     const { wireBytes, encodeSeconds, decodeSeconds } = await link.transfer(listed)

@@ -29,10 +29,11 @@ export interface GoalResults {
   readonly delta?: SuiteResult | undefined
   readonly encoding?: SuiteResult | undefined
   readonly choice?: SuiteResult | undefined
+  readonly fallback?: SuiteResult | undefined
 }
 
 /** All lines whose figures are kept, in the order of the goals; what was not measured has no line. */
-export function goalsOf({ delta, encoding, choice }: GoalResults): readonly Goal[] {
+export function goalsOf({ delta, encoding, choice, fallback }: GoalResults): readonly Goal[] {
   const goals = [
     ...casesOf(encoding, CASES.guests).map((name) => memoryBytes(name, contendersOf(encoding, name), 'hybrid', 'wire bytes')),
     ...casesOf(delta, CASES.guests).map((name) => memoryBytes(name, contendersOf(delta, name), 'dwcp delta balanced', 'bytes')),
@@ -44,6 +45,7 @@ export function goalsOf({ delta, encoding, choice }: GoalResults): readonly Goal
     ...casesOf(delta, CASES.releases).flatMap((name) => release(name, contendersOf(delta, name))),
     ...casesOf(delta, CASES.state).map((name) => documents(name, contendersOf(delta, name))),
     ...casesOf(delta, (name) => name === WIRE_PAIR).flatMap((name) => wireBytes(name, contendersOf(delta, name))),
+    ...casesOf(fallback, () => true).flatMap((name) => withoutAddon(name, contendersOf(fallback, name))),
     ...casesOf(choice, () => true).map((name) => learnedChoice(name, contendersOf(choice, name))),
   ]
   return goals.filter(({ value }) => !Number.isNaN(value))
@@ -210,6 +212,14 @@ function learnedChoice(data: string, contenders: readonly ContenderFigures[]): G
     mustMet: met(5, 3),
     aimMet: met(3, 0),
   }
+}
+
+function withoutAddon(data: string, contenders: readonly ContenderFigures[]): readonly Goal[] {
+  return ['zstd frames', 'page frames', 'delta stream'].map((by) => {
+    const share = figureOf(contenders, by, 'decode') / figureOf(contenders, 'fzstd', 'decode')
+    const what = 'decoding without the addon, beside fzstd'
+    return { what, data, by, measured: `${short(share)}×`, value: share, must: '0.8×', aim: '', mustMet: share >= 0.8, aimMet: false }
+  })
 }
 
 function bytesOf({ values }: ContenderFigures): number {

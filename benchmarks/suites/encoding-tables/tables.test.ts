@@ -105,6 +105,12 @@ test('the learned choice is judged by its mean regret and by its worst case agai
   expect(await met(5.1, -1)).toEqual([[false, false]])
 })
 
+test('each kind of stream that is decoded without the addon is compared with fzstd', async () => {
+  const figures = { 'in process': { decode: 1 }, 'delta stream': { decode: 80 }, 'hde pages': { decode: 1 }, fzstd: { decode: 100 } }
+  const goals = goalsOf({ fallback: await resultOf('fallback', 'synthetic memory', figures) })
+  expect(goals.map(({ by, measured, mustMet }) => [by, measured, mustMet])).toEqual([['delta stream', '0.8×', true]])
+})
+
 test('only ours keep promises, and the block tier only on what it was promised for', async () => {
   const small = { 'first copy': 3.2, 'block tier, first copy': 30 }
   const figures = { 'delta small': small, 'delta balanced': { 'first copy': 3.1 }, 'zstd -3': { 'first copy': 9 } }

@@ -8,15 +8,15 @@ import { startTable } from './start.js'
 
 /** Suites whose figures have tables of their own here, instead of one like those of docs/benchmarks.md. */
 export const TABLED_ELSEWHERE: readonly string[] = ['delta', 'promised']
-const ENCODING_SUITES = [...TABLED_ELSEWHERE, 'encoding', 'choice']
+const ENCODING_SUITES = [...TABLED_ELSEWHERE, 'encoding', 'choice', 'fallback']
 
 /** The tables of docs/encoding.md, by the name of their place there. */
 export function encodingTables(results: readonly SuiteResult[]): ReadonlyMap<string, string> {
-  const [delta, promised, encoding, choice] = ENCODING_SUITES.map((name) => results.find(({ suite }) => suite === name))
+  const [delta, promised, encoding, choice, fallback] = ENCODING_SUITES.map((name) => results.find(({ suite }) => suite === name))
   const beside = (of: (name: string) => boolean): string => besidePeers(delta, casesOf(delta, of))
   const guests = (of: (name: string) => boolean): string => beside((name) => CASES.guests(name) && of(name))
   return new Map([
-    ['goals', goalsTable(goalsOf({ delta, encoding, choice }))],
+    ['goals', goalsTable(goalsOf({ delta, encoding, choice, fallback }))],
     ['promised', promisedTable(promised)],
     ['releases', beside(CASES.releases)],
     ['redis', guests((name) => name.startsWith('redis'))],

@@ -4,6 +4,7 @@ import type { Digest, EncoderStats, StateChunk, StateCodec } from '@dwcp/interfa
 import { PAGE_BYTES } from './page-sets.js'
 
 const WORKLOAD = 'benchmark'
+const SIBLING = 'sibling'
 /** As migration's drivers hand pages over. */
 const BATCH_PAGES = 256
 /** What the receiver's memory is filled with before: a page that is not handed out is then seen to be wrong. */
@@ -62,11 +63,18 @@ export function changedPageNumbers(memory: Uint8Array, before: Uint8Array = new 
   return Uint32Array.from(changed)
 }
 
-export async function openPageLink(profile: EncodingProfile, before?: Uint8Array): Promise<PageLink> {
+/** What both sides hold before, if anything. */
+export interface HeldBefore {
+  readonly before?: Uint8Array | undefined
+  /** It is of another workload, as when a machine comes to a node that holds another one. */
+  readonly sibling?: true | undefined
+}
+
+export async function openPageLink(profile: EncodingProfile, { before, sibling }: HeldBefore = {}): Promise<PageLink> {
   const source = createCodec({ profile: () => profile })
   const target = createCodec({ profile: () => profile })
-  const have = before === undefined ? [] : [await agreeOn(before, source, target)]
-  return { transfer: (listed) => transfer(listed, source, target, have) }
+  if (before !== undefined) await agreeOn(before, sibling === true ? SIBLING : WORKLOAD, source, target)
+  return { transfer: (listed) => transfer(listed, source, target, target.baselines(WORKLOAD)) }
 }
 
 async function transfer(
@@ -98,15 +106,14 @@ async function transfer(
 }
 
 /** Both sides see `memory` once and keep it under its digest. */
-async function agreeOn(memory: Uint8Array, source: StateCodec, target: StateCodec): Promise<Digest> {
+async function agreeOn(memory: Uint8Array, workload: string, source: StateCodec, target: StateCodec): Promise<void> {
   const digest: Digest = `sha-256:${createHash('sha256').update(memory).digest('hex')}`
-  const job = { workload: WORKLOAD, regions: regionsOf(memory) }
+  const job = { workload, regions: regionsOf(memory) }
   const encoder = source.encoder(job)
   const decoder = target.decoder(job)
   for (const chunk of allPages(memory).chunks) for (const frame of await encoder.encode(chunk)) await decoder.decode(frame)
   encoder.close(digest)
   decoder.close(digest)
-  return digest
 }
 
 function regionsOf(memory: Uint8Array): [{ pageBytes: number; lengthBytes: number; maxLengthBytes: number }] {

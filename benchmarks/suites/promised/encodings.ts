@@ -20,7 +20,7 @@ export function pages(profile: 'hybrid' | 'internet'): Encoding {
     ours: true,
     async encode(version, before) {
       const [newer, older] = wholePages(version, before)
-      const link = await openPageLink(profile, older)
+      const link = await openPageLink(profile, { before: older })
       const { wireBytes, pages: outcomes } = await link.transfer(allPages(newer))
       return { wireBytes, removedBytes: Math.min(version.length, (outcomes.zero + outcomes.unchanged + outcomes.duplicate) * PAGE_BYTES) }
     },

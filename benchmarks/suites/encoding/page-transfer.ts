@@ -5,8 +5,8 @@ import { PAGE_BYTES } from './page-sets.js'
 
 const WORKLOAD = 'benchmark'
 const SIBLING = 'sibling'
-/** As migration's drivers hand pages over. */
-const BATCH_PAGES = 256
+/** 64 MiB, as one who reads the memory of a virtual machine would hand it over. */
+const BATCH_PAGES = 16_384
 /** What the receiver's memory is filled with before: a page that is not handed out is then seen to be wrong. */
 const STALE = 0xa5
 
@@ -71,8 +71,8 @@ export interface HeldBefore {
 }
 
 export async function openPageLink(profile: EncodingProfile, { before, sibling }: HeldBefore = {}): Promise<PageLink> {
-  const source = createCodec({ profile: () => profile })
-  const target = createCodec({ profile: () => profile })
+  const source = createCodec({ profile: () => profile, siblingBaselines: 1 })
+  const target = createCodec({ profile: () => profile, siblingBaselines: 1 })
   if (before !== undefined) await agreeOn(before, sibling === true ? SIBLING : WORKLOAD, source, target)
   return { transfer: (listed) => transfer(listed, source, target, target.baselines(WORKLOAD)) }
 }

@@ -43,8 +43,8 @@ export interface CodecOptions {
   readonly baselinesPerWorkload?: number
   /**
    * Baselines of other workloads that are named, and taken, for one that has none of its own or another one: machines made from one
-   * image have much in common. Who may send a workload here can then make it hold what such a baseline holds: 0 where workloads of
-   * strangers share a node. @defaultValue 4
+   * image have much in common. Who may send a workload here can then make it hold what such a baseline holds: not where workloads of
+   * strangers share a node. @defaultValue 0
    */
   readonly siblingBaselines?: number
   /** What a decoder accepts, where it is not told otherwise. @defaultValue {@link DEFAULT_DECODE_LIMITS} */
@@ -101,7 +101,7 @@ export function createCodecOn(load: () => Promise<Kernels>, options: CodecOption
     profile = () => 'hybrid' as const,
     baselineBytes = DEFAULT_BASELINE_BYTES,
     baselinesPerWorkload = 2,
-    siblingBaselines = 4,
+    siblingBaselines = 0,
     limits = DEFAULT_DECODE_LIMITS,
     explorationRatio = 0.01,
     clock = systemClock,

@@ -14,7 +14,7 @@ async function agree(source: PageCodec, target: PageCodec, workload: string, con
 }
 
 test('a workload without a baseline builds on the one of another workload that has most of its pages, wherever they are', async () => {
-  const [source, target] = [createCodec(), createCodec()]
+  const [source, target] = [createCodec({ siblingBaselines: 4 }), createCodec({ siblingBaselines: 4 })]
   await agree(source, target, 'machine', memory, 1)
   await agree(source, target, 'newer, but unlike it', noise(2, memory.length), 2)
   const moved = new Uint8Array(memory.length)
@@ -33,7 +33,7 @@ test('a workload without a baseline builds on the one of another workload that h
 })
 
 test('no baseline of another workload is taken where none has a page, there are no pages to tell, or none shall serve', async () => {
-  const [source, target] = [createCodec(), createCodec()]
+  const [source, target] = [createCodec({ siblingBaselines: 4 }), createCodec({ siblingBaselines: 4 })]
   await agree(source, target, 'machine', memory, 1)
   const options = { workload: 'sibling', regions, have: [digestOf(1)] }
   const unlike = source.encoder(options)
@@ -42,7 +42,7 @@ test('no baseline of another workload is taken where none has a page, there are 
   await untold.encode({ kind: 'stopped' })
   expect([unlike.stats().baseline, untold.stats().baseline]).toEqual([undefined, undefined])
 
-  const strict = createCodec({ siblingBaselines: 0 })
+  const strict = createCodec()
   await agree(source, strict, 'machine', memory, 1)
   expect(strict.baselines('sibling')).toEqual([])
   const [start] = await source.encoder(options).encode(pagesOf(memory, range(PAGES)))

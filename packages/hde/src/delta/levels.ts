@@ -1,7 +1,7 @@
 /**
  * - `fast`: the base indexed thinly, longer steps where nothing matches, zstd level 1.
  * - `balanced`: zstd level 3.
- * - `small`: the base indexed densely, zstd level 19, for literals 12 to 19: the highest that keeps up 25 MB of the object a second.
+ * - `small`: the base indexed densely, zstd level 19, for literals 12 to 19: the highest that keeps up 25 MB of the object a second, or takes about a second.
  *
  * @public
  */
@@ -24,7 +24,7 @@ interface LiteralLevel {
 
 /** What packing the literals may take for each byte of the block, and what it may always take. */
 const NANOSECONDS_PER_BLOCK_BYTE = 40
-const ALWAYS_NANOSECONDS = 100e6
+const ALWAYS_NANOSECONDS = 1.2e9
 
 // zstd 1.5.4 on literals of 0.9 to 1.9 MB with references of 2.3 to 5.1 MB: 215 to 320, 190 to 230, 15 to 22 ns.
 const SMALL_LITERALS: readonly LiteralLevel[] = [

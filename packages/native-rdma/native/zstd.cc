@@ -30,6 +30,11 @@ constexpr int kWindowToTableLog = 2;
 // From here on the level's own tables are larger.
 constexpr int kFirstLevelOfLargeTables = 6;
 constexpr int kMinTableLog = 16;
+// The windows of the lower levels reach 2 to 4 MiB back: archives and images repeat themselves over much longer distances.
+constexpr size_t kLongSourceBytes = 8 << 20;
+constexpr int kFirstLevelOfFarMatches = 3;
+// What decoders accept that were not told otherwise.
+constexpr int kMaxPortableWindowLog = 27;
 constexpr int kErrorMemoryAllocation = 64;
 constexpr int kErrorDestinationTooSmall = 70;
 constexpr unsigned long long kSizeUnknown = 0ULL - 1;
@@ -188,6 +193,11 @@ Outcome ZstdCompress(Bytes source, Bytes prefix, int level, LongDistance matchin
     if (is_tuned && !zstd.isError(result)) result = zstd.setParameter(context, kChainLog, table_log);
     if (matching == LongDistance::kYes && !zstd.isError(result)) result = zstd.setParameter(context, kLongDistanceMatching, 1);
     if (!zstd.isError(result)) result = zstd.refPrefixC(context, prefix.data, prefix.length);
+  }
+  if (!zstd.isError(result) && prefix.length == 0 && source.length > kLongSourceBytes && level >= kFirstLevelOfFarMatches) {
+    const int window_log = std::clamp<int>(std::bit_width(source.length), kMinWindowLog, kMaxPortableWindowLog);
+    result = zstd.setParameter(context, kWindowLog, window_log);
+    if (!zstd.isError(result)) result = zstd.setParameter(context, kLongDistanceMatching, 1);
   }
   if (!zstd.isError(result)) {
     const std::optional<size_t> compressed = Compress(context, outcome.bytes, source, level);

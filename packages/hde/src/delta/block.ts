@@ -44,7 +44,10 @@ export async function encodeBlock(
     ? await kernels.reference(streams, window, { ...place, literalBytes: streams.literals.length })
     : NOTHING
   const options = { tableLogMax: effort.tableLogMax, ...stopping }
-  const literalLevel = literalLevelOf(effort, streams.literals.length + reference.length, block.length)
+  const searched = literalLevelOf(effort, streams.literals.length + reference.length, block.length)
+  // What has no pattern costs a high level all its time, and gives nothing.
+  const isWorthIt = searched <= PLAIN_LEVEL || reference.length > 0 || (await compresses(kernels, streams.literals))
+  const literalLevel = isWorthIt ? searched : PLAIN_LEVEL
   const packed = await Promise.all(
     STREAM_ORDER.map((name) =>
       name === 'literals'
@@ -70,6 +73,20 @@ export async function encodeBlock(
     literalBytes: streams.literals.length,
     patchBytes: streams.patchGaps.length + streams.patchValues.length,
   }
+}
+
+/** Of zstd: what has no pattern passes through it quickly. */
+const PLAIN_LEVEL = 3
+const SAMPLE_PIECES = 8
+const SAMPLE_PIECE_BYTES = 32 * 1024
+
+/** Whether pieces at even distances become shorter; short literals always do. */
+async function compresses(kernels: DeltaKernels, literals: Uint8Array): Promise<boolean> {
+  const step = Math.floor(literals.length / SAMPLE_PIECES)
+  if (step <= SAMPLE_PIECE_BYTES || !kernels.zstdEncodes) return true
+  const pieces = Array.from({ length: SAMPLE_PIECES }, (_, piece) => literals.subarray(piece * step, piece * step + SAMPLE_PIECE_BYTES))
+  const sample = Buffer.concat(pieces)
+  return (await kernels.zstdCompress(sample, { level: 1 })).length < sample.length * 0.98
 }
 
 /** What a decoder makes room for. A block may well need more when nothing in it is quite like the base: it is not worth a delta. */

@@ -2,8 +2,10 @@ import { mkdtemp, rm, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { isDwcpError } from '@dwcp/interface'
+import { codecBackend } from '@dwcp/native-rdma/codec'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { noise } from '../../test/support.ts'
 import {
   bytesBase,
   createDeltaDecoder,
@@ -64,6 +66,15 @@ test('what was edited is described by its former version', async () => {
 test('an unchanged object of a megabyte costs little more than its digests', async () => {
   const same = prose(1 << 20, 3)
   expect((await encode(same, bytesBase(same))).length).toBeLessThan(128)
+})
+
+test('a first copy says once what stands in it twice, however far apart', async () => {
+  const far = noise(1, 4 << 20)
+  const object = Buffer.concat([far, noise(2, 6 << 20), far])
+  const stream = await encode(object, bytesBase(new Uint8Array()))
+  const isNative = codecBackend().zstd.kind === 'native'
+  expect(stream.length).toBeLessThan(isNative ? object.length - 0.9 * far.length : object.length + 1000)
+  expect(Buffer.compare(await decode(stream, bytesBase(new Uint8Array())), object)).toBe(0)
 })
 
 test('empty objects and missing bases are fine', async () => {

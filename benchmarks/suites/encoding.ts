@@ -7,7 +7,7 @@ import { toolVersion } from '../harness/machine.js'
 import type { Case, Contender, Measurement, Metric, OpenCase, Suite, SuiteContext } from '../harness/suite.js'
 import { type MemoryCost, memoryMeasurement, memoryMetrics } from './encoding/metrics.js'
 import { changedMemory, PAGE_BYTES, syntheticMemory } from './encoding/page-sets.js'
-import { allPages, changedPageNumbers, changedPages, openPageLink, wholePages } from './encoding/page-transfer.js'
+import { allPages, CHUNK_PAGES, changedPageNumbers, changedPages, openPageLink, wholePages } from './encoding/page-transfer.js'
 import { type ZstdFiles, zstdContender, zstdFiles } from './encoding/zstd-contender.js'
 
 const SEED = 7
@@ -45,12 +45,12 @@ export const suite: Suite = {
     for (const condition of CONDITIONS) context.note(condition)
     const bytes = context.short ? SHORT_BYTES : FULL_BYTES
     const cases = [
-      encodingCase('first copy, synthetic', FIRST_COPY_LIMITS, async () => ({
+      encodingCase('first copy, synthetic', FIRST_COPY_LIMITS, CHUNK_PAGES.program, async () => ({
         kind: 'half zero pages, 20 % random, 10 % duplicates, 20 % text',
         seed: SEED,
         memory: syntheticMemory(SEED, bytes),
       })),
-      encodingCase('second version, synthetic', SECOND_VERSION_LIMITS, async () => {
+      encodingCase('second version, synthetic', SECOND_VERSION_LIMITS, CHUNK_PAGES.program, async () => {
         const before = syntheticMemory(SEED, bytes)
         return {
           kind: 'the same, 8 words changed in 5 % of the pages, 1 % new',
@@ -81,7 +81,7 @@ async function dumpCases(context: SuiteContext): Promise<readonly Case[]> {
 }
 
 function dumpCase({ name, sibling }: Pair, limits: Limits, { kind, before, after }: BuiltPair): Case {
-  return encodingCase(name, limits, async () => ({
+  return encodingCase(name, limits, CHUNK_PAGES.machine, async () => ({
     kind,
     sibling,
     memory: await readFile(after),
@@ -89,7 +89,7 @@ function dumpCase({ name, sibling }: Pair, limits: Limits, { kind, before, after
   }))
 }
 
-function encodingCase(name: string, limits: Limits, pair: () => Promise<Versions>): Case {
+function encodingCase(name: string, limits: Limits, chunkPages: number, pair: () => Promise<Versions>): Case {
   return {
     name,
     metrics: memoryMetrics(limits),
@@ -102,12 +102,12 @@ function encodingCase(name: string, limits: Limits, pair: () => Promise<Versions
       const changedBytes = changedPageNumbers(memory, before).length * PAGE_BYTES
       const cost = (of: MemoryCost): Measurement => memoryMeasurement(of, memory.length, changedBytes)
       const contenders: Contender[] = []
-      const all = allPages(memory)
+      const all = allPages(memory, chunkPages)
       for (const profile of ['datacenter', 'hybrid', 'internet', 'v1'] as const) {
         const link = await openPageLink(profile, { before, sibling })
         contenders.push({ name: profile, ours: profile !== 'v1', run: async () => cost(await link.transfer(all)) })
         if (profile !== 'hybrid' || before === undefined) continue
-        const changed = changedPages(memory, before)
+        const changed = changedPages(memory, before, chunkPages)
         contenders.push({ name: 'hybrid, changed pages', ours: true, run: async () => cost(await link.transfer(changed)) })
       }
       if (files !== undefined) contenders.push(zstdContender(1, files, cost), zstdContender(3, files, cost))

@@ -5,8 +5,8 @@ import { PAGE_BYTES } from './page-sets.js'
 
 const WORKLOAD = 'benchmark'
 const SIBLING = 'sibling'
-/** 64 MiB, as one who reads the memory of a virtual machine would hand it over. */
-const BATCH_PAGES = 16_384
+/** In one chunk: 1 MiB, as migration's driver of programs hands memory over, and 64 MiB, as one who reads a virtual machine's would. */
+export const CHUNK_PAGES = { program: 256, machine: 16_384 } as const
 /** What the receiver's memory is filled with before: a page that is not handed out is then seen to be wrong. */
 const STALE = 0xa5
 
@@ -32,14 +32,14 @@ export interface ListedMemory {
 }
 
 /** Every page of the memory is handed over, as in the first round of a migration. */
-export function allPages(memory: Uint8Array): ListedMemory {
+export function allPages(memory: Uint8Array, chunkPages: number = CHUNK_PAGES.machine): ListedMemory {
   const pages = Uint32Array.from({ length: memory.length / PAGE_BYTES }, (_, index) => index)
-  return { memory, chunks: [...chunksOf(memory, pages)], arriving: () => new Uint8Array(memory.length).fill(STALE) }
+  return { memory, chunks: [...chunksOf(memory, pages, chunkPages)], arriving: () => new Uint8Array(memory.length).fill(STALE) }
 }
 
 /** The pages that differ from `before` are handed over, as in the rounds that follow. */
-export function changedPages(memory: Uint8Array, before: Uint8Array): ListedMemory {
-  return { memory, chunks: [...chunksOf(memory, changedPageNumbers(memory, before))], arriving: () => before.slice() }
+export function changedPages(memory: Uint8Array, before: Uint8Array, chunkPages: number): ListedMemory {
+  return { memory, chunks: [...chunksOf(memory, changedPageNumbers(memory, before), chunkPages)], arriving: () => before.slice() }
 }
 
 /** Both versions in whole pages and of one length, zeros behind their ends: an image may have grown, or end within a page. */
@@ -120,9 +120,9 @@ function regionsOf(memory: Uint8Array): [{ pageBytes: number; lengthBytes: numbe
   return [{ pageBytes: PAGE_BYTES, lengthBytes: memory.length, maxLengthBytes: memory.length }]
 }
 
-function* chunksOf(memory: Uint8Array, listed: Uint32Array): Generator<StateChunk> {
-  for (let first = 0; first < listed.length; first += BATCH_PAGES) {
-    const pages = listed.slice(first, first + BATCH_PAGES)
+function* chunksOf(memory: Uint8Array, listed: Uint32Array, chunkPages: number): Generator<StateChunk> {
+  for (let first = 0; first < listed.length; first += chunkPages) {
+    const pages = listed.slice(first, first + chunkPages)
     yield { kind: 'pages', region: 0, pages, bytes: bytesOf(memory, pages) }
   }
 }

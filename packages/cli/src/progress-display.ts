@@ -8,8 +8,8 @@ export interface ProgressDisplay extends Disposable {
   begin(title: string): void
   /** `note` is what else there is to tell; the last one stays. */
   migration(progress: MigrationProgress): void
-  /** Any other amount, and at its mean speed the time that is left. */
-  amount(doneBytes: number, ofBytes: number): void
+  /** Any other amount, and at its mean speed the time that is left, where it is known how much there is. */
+  amount(doneBytes: number, ofBytes: number | undefined): void
   note(text: string): void
   end(): void
 }
@@ -59,6 +59,10 @@ export async function createProgressDisplay(
       draw(done)
     },
     amount(doneBytes, ofBytes) {
+      if (ofBytes === undefined) {
+        state = formatBytes(doneBytes)
+        return draw(done)
+      }
       done = ofBytes > 0 ? doneBytes / ofBytes : 1
       const leftMs = done > 0 ? (nowMs() - begunMs) * (1 / done - 1) : 0
       state = `${formatBytes(doneBytes)} of ${formatBytes(ofBytes)}${leftMs > 0 ? `, ${formatDuration(leftMs)} left` : ''}`

@@ -17,8 +17,10 @@ export async function runCommandLine(words: readonly string[]): Promise<number> 
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage
     const record = errorRecord(error)
     if (words.includes('--json')) process.stdout.write(`${JSON.stringify({ error: record })}\n`)
-    process.stderr.write(`dwcp: ${record.code}: ${record.message}\n`)
-    if (!isDwcpError(error) && error instanceof Error && error.stack !== undefined) process.stderr.write(`${error.stack}\n`)
+    // The system's errors begin with their code.
+    process.stderr.write(`dwcp: ${record.message.startsWith(`${record.code}: `) ? '' : `${record.code}: `}${record.message}\n`)
+    const isExpected = isDwcpError(error) || (error instanceof Error && 'syscall' in error)
+    if (!isExpected && error instanceof Error && error.stack !== undefined) process.stderr.write(`${error.stack}\n`)
     return exitCodeOf(error)
   }
 }

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { watch } from 'node:fs'
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
@@ -63,6 +64,33 @@ test('Ctrl-C stops the work that is under way, and leaves nothing behind', { tim
   process.emit('SIGINT')
   expect(await running).toMatchObject({ status: 130, stderr: expect.stringContaining('ERR_CLI_INTERRUPTED') })
   expect(await readdir(folder)).toEqual([])
+})
+
+test('a stream goes from the standard input to the standard output, and reports go to the standard error', async () => {
+  const main = join(import.meta.dirname, '..', 'dist', 'main.js')
+  const through = (input: Uint8Array, ...words: readonly string[]): { readonly stdout: Buffer; readonly stderr: string } => {
+    const { stdout, stderr } = spawnSync(process.execPath, [main, 'delta', ...words], { input })
+    return { stdout, stderr: stderr.toString() }
+  }
+  const { stdout: delta, stderr } = through(edited, 'encode', '--base', older, '-', '-o', '-')
+  expect(stderr).toMatch(/ became /)
+  expect(through(delta, 'stat', '-').stdout.toString()).toContain(`needs a base of ${content.length} bytes`)
+  const { stdout: decoded } = through(delta, 'decode', '--base', older, '-', '-o', '-', '--json')
+  expect(decoded.equals(edited)).toBe(true)
+  expect(through(delta.subarray(0, -1), 'decode', '--base', older, '-', '-o', '-').stderr).toContain('ERR_HDE_CORRUPT')
+})
+
+test('a file that is not there is one line, without a stack', async () => {
+  const nowhere = join(home, 'nowhere')
+  for (const words of [
+    ['encode', nowhere, '-o', join(home, 'never')],
+    ['decode', nowhere, '-o', join(home, 'never')],
+    ['stat', nowhere],
+  ]) {
+    const { status, stderr } = await run('delta', ...words)
+    expect([status, stderr]).toEqual([1, `dwcp: ENOENT: no such file or directory, open '${nowhere}'\n`])
+  }
+  expect((await run('delta', 'encode', home, '-o', join(home, 'never'))).stderr).toContain('neither a file nor a block device')
 })
 
 test('what fails leaves nothing behind, and nothing is replaced unasked', async () => {

@@ -4,7 +4,7 @@ import { Option } from 'commander'
 export const LEVELS = ['fast', 'balanced', 'small'] as const
 export type Level = (typeof LEVELS)[number]
 
-const FORMAT = 'The file is described byte by byte in docs/wire/delta.md.'
+const FORMAT = 'The format is described byte by byte in docs/wire/delta.md.'
 
 /** What a command does is loaded when it runs. */
 export function addDeltaCommand(program: Command): void {
@@ -16,9 +16,9 @@ export function addDeltaCommand(program: Command): void {
     .command('encode')
     .summary('write TARGET as its difference from the bases')
     .description(`Writes TARGET as its difference from the base files, of any size, in bounded memory. ${FORMAT}`)
-    .argument('<target>', 'the file to encode')
+    .argument('<target>', 'the file or block device to encode; - reads the standard input')
     .option('--base <file>', 'a file that the receiver has; may be given several times, in an order that both sides share', gather, [])
-    .requiredOption('-o, --output <file>', 'where to write')
+    .requiredOption('-o, --output <file>', 'where to write; - is the standard output')
     .addOption(new Option('--level <level>', 'speed or size').choices(LEVELS).default('balanced'))
     .option('--force', 'replace the output file if it exists')
     .option('--json', 'one JSON object')
@@ -26,10 +26,12 @@ export function addDeltaCommand(program: Command): void {
   delta
     .command('decode')
     .summary('write the file that a delta stands for')
-    .description('Writes the file that was encoded. Every block, and the whole, is verified; the output appears only when all is right.')
-    .argument('<delta>', 'what `dwcp delta encode` wrote')
+    .description(
+      'Writes the file that was encoded. Every block, and the whole, is verified; the output appears only when all is right. Over the standard output each block goes once it is verified, and the exit status tells of the whole.',
+    )
+    .argument('<delta>', 'what `dwcp delta encode` wrote; - reads the standard input')
     .option('--base <file>', 'the base files of the encoding, in the same order', gather, [])
-    .requiredOption('-o, --output <file>', 'where to write')
+    .requiredOption('-o, --output <file>', 'where to write; - is the standard output')
     .option('--force', 'replace the output file if it exists')
     .option('--json', 'one JSON object')
     .action(async (file: string, flags: DecodeFlags) => (await import('./decode.js')).decodeFile(file, flags))
@@ -37,7 +39,7 @@ export function addDeltaCommand(program: Command): void {
     .command('stat')
     .summary('what a delta is made of')
     .description('Tells sizes by kind of content and the base that is needed. Reads the whole delta and decodes nothing.')
-    .argument('<delta>', 'what `dwcp delta encode` wrote')
+    .argument('<delta>', 'what `dwcp delta encode` wrote; - reads the standard input')
     .option('--json', 'one JSON object')
     .action(async (file: string, flags: StatFlags) => (await import('./stat.js')).statFile(file, flags))
 }

@@ -5,22 +5,24 @@ import { createProgressDisplay } from '../progress-display.js'
 import { formatByteRate, formatBytes, formatDuration } from '../units.js'
 import type { EncodeFlags } from './delta-command.js'
 import { openBases } from './open-bases.js'
+import { reportScreen, STANDARD_STREAM } from './streams.js'
 import { writeWhole } from './whole-file.js'
 
 export async function encodeFile(
   path: string,
   { base: paths, output: outputPath, level, force = false, json = false }: EncodeFlags,
 ): Promise<void> {
-  const output = createOutput({ json, screen: process.stdout, env: process.env })
+  const screen = reportScreen(outputPath)
+  const output = createOutput({ json, screen, env: process.env })
   using interruption = listenForInterruption()
-  using display = await createProgressDisplay(output)
-  await using target = await fileBase(path)
+  using display = await createProgressDisplay(output, screen)
+  await using file = path === STANDARD_STREAM ? undefined : await fileBase(path)
   await using base = joinedBase(await openBases(paths))
   const encoder = createDeltaEncoder({ level })
   const startedMs = performance.now()
   display.begin(path)
-  const onProgress = ({ rawBytes }: { readonly rawBytes: number }): void => display.amount(rawBytes, target.lengthBytes)
-  await writeWhole(outputPath, encoder.encode(target, { base, signal: interruption.signal, onProgress }), { force })
+  const onProgress = ({ rawBytes }: { readonly rawBytes: number }): void => display.amount(rawBytes, file?.lengthBytes)
+  await writeWhole(outputPath, encoder.encode(file ?? process.stdin, { base, signal: interruption.signal, onProgress }), { force })
   display.end()
   const totalMs = performance.now() - startedMs
   const { rawBytes, wireBytes, literalBytes, patchBytes } = encoder.stats()

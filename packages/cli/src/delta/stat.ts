@@ -1,9 +1,9 @@
-import { createReadStream } from 'node:fs'
 import { inspectDelta } from '@dwcp/core/delta'
 import { createOutput } from '../output.js'
 import { formatTable } from '../table.js'
 import { formatBytes } from '../units.js'
 import type { StatFlags } from './delta-command.js'
+import { openParts } from './streams.js'
 
 const TITLES = {
   literals: 'literals',
@@ -16,7 +16,7 @@ const TITLES = {
 
 export async function statFile(path: string, { json = false }: StatFlags): Promise<void> {
   const output = createOutput({ json, screen: process.stdout, env: process.env })
-  const summary = await inspectDelta(createReadStream(path, { highWaterMark: 1 << 20 }))
+  const summary = await inspectDelta(await openParts(path))
   const { baseBytes, baseHash, targetBytes, wireBytes, blocks, streams } = summary
   output.line(`${formatBytes(targetBytes)} in ${formatBytes(wireBytes)}, ${blocks} ${blocks === 1 ? 'block' : 'blocks'}`)
   output.line(baseBytes === 0 ? 'needs no base' : `needs a base of ${baseBytes} bytes, XXH3-128 ${baseHash}`)

@@ -1,5 +1,6 @@
 import { type FileHandle, open } from 'node:fs/promises'
 import { allocateBytes } from '@dwcp/native-rdma/delta'
+import { baseLength } from './base-length.js'
 
 /**
  * Content that can be read anywhere: a base that both sides hold, or an object to be encoded. It must not change while it is in
@@ -27,18 +28,18 @@ export function bytesBase(bytes: Uint8Array): DeltaBase {
 }
 
 /**
- * A base on disk, of any size; closed by its disposal.
+ * A base on disk, of any size: a file or a block device; closed by its disposal.
  *
- * @throws what opening the file throws; from `read`, `RangeError` where the file has become shorter.
+ * @throws what opening the file throws; `TypeError` for a pipe, a terminal or a directory; from `read`, `RangeError` where the file has become shorter.
  * @public
  */
 export async function fileBase(path: string): Promise<DeltaBase> {
   const file = await open(path, 'r')
   try {
-    const { size } = await file.stat()
+    const lengthBytes = await baseLength(file, path)
     return {
-      lengthBytes: size,
-      read: (offset, lengthBytes) => readExactly(file, path, offset, lengthBytes),
+      lengthBytes,
+      read: (offset, length) => readExactly(file, path, offset, length),
       [Symbol.asyncDispose]: () => file.close(),
     }
   } catch (error) {

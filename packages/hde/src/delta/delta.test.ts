@@ -1,6 +1,7 @@
 import { mkdtemp, rm, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Readable } from 'node:stream'
 import { isDwcpError } from '@dwcp/interface'
 import { codecBackend } from '@dwcp/native-rdma/codec'
 import fc from 'fast-check'
@@ -225,4 +226,20 @@ test('progress is told after each block', async () => {
 test('a level that is not one is refused', () => {
   // @ts-expect-error -- what JavaScript would let through
   expect(() => createDeltaEncoder({ level: 'best' })).toThrow(RangeError)
+})
+
+test('a stream of Node is taken for what it is, and parts whose memory is used again for what they were', async () => {
+  const [base, object] = [prose(4000, 1), prose(4000, 2)]
+  async function* reused(): AsyncGenerator<Uint8Array, void, undefined> {
+    const part = new Uint8Array(10_000)
+    for (let at = 0; at < object.length; at += part.length) {
+      part.set(object.subarray(at, at + part.length))
+      yield part.subarray(0, Math.min(part.length, object.length - at))
+    }
+  }
+  for (const source of [Readable.from([object.subarray(0, 5), object.subarray(5)]), reused()]) {
+    const frames = await gathered(createDeltaEncoder().encode(source, { base: bytesBase(base) }))
+    const decoded = await gathered(createDeltaDecoder().decode(frames, { base: bytesBase(base) }))
+    expect(Buffer.compare(decoded, object)).toBe(0)
+  }
 })

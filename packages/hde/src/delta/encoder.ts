@@ -3,7 +3,7 @@ import { bytesBase, type DeltaBase } from './base.js'
 import { baseHashOf } from './base-hash.js'
 import type { BaselineSource } from './baselines.js'
 import { type BlockPlace, encodeBlock } from './block.js'
-import { blocksOf } from './blocks.js'
+import { blocksOf, isStream } from './blocks.js'
 import { BLOCK_BYTES, WINDOW_BYTES } from './bounds.js'
 import { MAGIC, writeEnd, writeHead } from './format.js'
 import { type DeltaKernels, loadDeltaKernels } from './kernels.js'
@@ -128,7 +128,7 @@ export function createDeltaEncoder(options: DeltaEncoderOptions = {}): DeltaEnco
       loading ??= loadDeltaKernels()
       const kernels = await loading
       const source = object instanceof Uint8Array ? bytesBase(object) : object
-      const targetBytes = 'read' in source ? source.lengthBytes : lengthBytes
+      const targetBytes = isStream(source) ? lengthBytes : source.lengthBytes
       // A base that fits one window is read once.
       let window = base.lengthBytes <= WINDOW_BYTES ? { offset: 0, bytes: await base.read(0, base.lengthBytes) } : undefined
       const baseHash = await baseHashOf(kernels.hash, window === undefined ? base : bytesBase(window.bytes), signal)

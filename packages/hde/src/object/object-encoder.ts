@@ -1,6 +1,7 @@
 import { type ChunkEncoder, type ChunkHave, createChunkEncoder } from '../chunks/chunk-encoder.js'
 import type { ChunkMode } from '../chunks/modes.js'
 import type { DeltaBase } from '../delta/base.js'
+import { isStream } from '../delta/blocks.js'
 import { createDeltaEncoder, type DeltaEncodeOptions, type DeltaEncoderOptions, type DeltaStats } from '../delta/encoder.js'
 import { encodeObject } from '../dictionaries/objects.js'
 import type { DictionaryStore } from '../dictionaries/store.js'
@@ -132,7 +133,8 @@ class TieredEncoder implements ObjectEncoder {
     const stopping = signal === undefined ? {} : { signal }
     if (have !== undefined) {
       if (base !== undefined || baseline !== undefined) throw new TypeError('an object has a base, a baseline or `have`, not two of them')
-      if (!('length' in object || 'read' in object)) throw new TypeError('an object with `have` is bytes or a base: it is read again')
+      if (!(object instanceof Uint8Array) && isStream(object))
+        throw new TypeError('an object with `have` is bytes or a base: it is read again')
       yield* this.#counted('chunks', this.#chunks.encode(object, { have, ...stopping }), onProgress, lengthOf(object))
       return
     }
@@ -181,7 +183,7 @@ function none(): ObjectEncoderStats['tiers'][ObjectTier] {
 }
 
 function lengthOf(object: Uint8Array | DeltaBase): number {
-  return 'read' in object ? object.lengthBytes : object.length
+  return object instanceof Uint8Array ? object.length : object.lengthBytes
 }
 
 async function* once(make: () => Promise<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {

@@ -73,14 +73,70 @@ function buildTable(weights: Uint8Array, count: number): HuffmanTable {
   return { maxBits, entries }
 }
 
+/** Decodes one stream, `start` to `end`, into `literals`. */
+export function decodeHuffmanStream(words: DataView, start: number, end: number, table: HuffmanTable, literals: Uint8Array): void {
+  decodeRest(words, start, streamBits(words, start, end), table, literals, 0, literals.length)
+}
+
 /**
- * Decodes one stream, `start` to `end`, into `literals` from `from` to `to`. Two codes a load: they have 22 bits at most, and a load
- * gives at least 24. Bits before the stream may be looked at, but who takes them is found by the count at the end.
+ * Decodes four streams, each from its start to the start of the next, into four parts of `literals`, of which the last may be shorter.
+ * Side by side, because what a code is waits for the length of the one before it.
  */
-export function decodeHuffmanStream(
+export function decodeHuffmanStreams(
+  words: DataView,
+  [start1, start2, start3, start4]: readonly [number, number, number, number],
+  end: number,
+  table: HuffmanTable,
+  literals: Uint8Array,
+): void {
+  const { entries } = table
+  const shift = 32 - table.maxBits
+  const part = (literals.length + 3) >> 2
+  let left1 = streamBits(words, start1, start2)
+  let left2 = streamBits(words, start2, start3)
+  let left3 = streamBits(words, start3, start4)
+  let left4 = streamBits(words, start4, end)
+  let at = 0
+  for (const stop = literals.length - 3 * part - 1; at < stop && (left1 | left2 | left3 | left4) >= 0; at += 2) {
+    const bits1 = words.getInt32(start1 - 3 + (left1 >> 3), true) << (8 - (left1 & 7))
+    const bits2 = words.getInt32(start2 - 3 + (left2 >> 3), true) << (8 - (left2 & 7))
+    const bits3 = words.getInt32(start3 - 3 + (left3 >> 3), true) << (8 - (left3 & 7))
+    const bits4 = words.getInt32(start4 - 3 + (left4 >> 3), true) << (8 - (left4 & 7))
+    const one1 = entries[bits1 >>> shift] ?? 0
+    const one2 = entries[bits2 >>> shift] ?? 0
+    const one3 = entries[bits3 >>> shift] ?? 0
+    const one4 = entries[bits4 >>> shift] ?? 0
+    const two1 = entries[(bits1 << (one1 >> 8)) >>> shift] ?? 0
+    const two2 = entries[(bits2 << (one2 >> 8)) >>> shift] ?? 0
+    const two3 = entries[(bits3 << (one3 >> 8)) >>> shift] ?? 0
+    const two4 = entries[(bits4 << (one4 >> 8)) >>> shift] ?? 0
+    literals[at] = one1
+    literals[at + 1] = two1
+    literals[part + at] = one2
+    literals[part + at + 1] = two2
+    literals[2 * part + at] = one3
+    literals[2 * part + at + 1] = two3
+    literals[3 * part + at] = one4
+    literals[3 * part + at + 1] = two4
+    left1 -= (one1 >> 8) + (two1 >> 8)
+    left2 -= (one2 >> 8) + (two2 >> 8)
+    left3 -= (one3 >> 8) + (two3 >> 8)
+    left4 -= (one4 >> 8) + (two4 >> 8)
+  }
+  decodeRest(words, start1, left1, table, literals, at, part)
+  decodeRest(words, start2, left2, table, literals, part + at, 2 * part)
+  decodeRest(words, start3, left3, table, literals, 2 * part + at, 3 * part)
+  decodeRest(words, start4, left4, table, literals, 3 * part + at, literals.length)
+}
+
+/**
+ * What is left of a stream that begins at `start`, into `literals` from `from` to `to`. Two codes a load: they have 22 bits at most, and
+ * a load gives at least 24. Bits before the stream may be looked at, but who takes them is found by the count at the end.
+ */
+function decodeRest(
   words: DataView,
   start: number,
-  end: number,
+  bitsLeft: number,
   { maxBits, entries }: HuffmanTable,
   literals: Uint8Array,
   from: number,
@@ -88,7 +144,7 @@ export function decodeHuffmanStream(
 ): void {
   const shift = 32 - maxBits
   const base = start - 3
-  let left = streamBits(words, start, end)
+  let left = bitsLeft
   let at = from
   for (; at + 1 < to && left >= 0; at += 2) {
     let bits = words.getInt32(base + (left >> 3), true) << (8 - (left & 7))

@@ -1,5 +1,5 @@
 import { corrupt } from './errors.js'
-import { decodeHuffmanStream, type HuffmanTable, readHuffmanTable } from './zstd-huffman.js'
+import { decodeHuffmanStream, decodeHuffmanStreams, type HuffmanTable, readHuffmanTable } from './zstd-huffman.js'
 
 /** Of a block, and so of its literals. */
 export const MAX_BLOCK_BYTES: number = 128 << 10
@@ -46,22 +46,21 @@ export function readLiterals(
   if (table === undefined) throw corrupt('a zstd frame', 'literals use a Huffman table that was never given')
   const bytes = scratch.subarray(0, length)
   const streams = described?.end ?? at
-  if (format === 0) decodeHuffmanStream(words, streams, sectionEnd, table, bytes, 0, length)
+  if (format === 0) decodeHuffmanStream(words, streams, sectionEnd, table, bytes)
   else decodeFourStreams(words, streams, sectionEnd, table, bytes)
   return { bytes, end: sectionEnd, table }
 }
 
 function decodeFourStreams(words: DataView, start: number, end: number, table: HuffmanTable, literals: Uint8Array): void {
-  const share = (literals.length + 3) >> 2
-  let at = start + 6
-  if (at > end) throw corrupt('a zstd frame', 'literal streams are cut off')
-  for (let stream = 0; stream < 4; stream += 1) {
-    const streamEnd = stream < 3 ? at + words.getUint16(start + 2 * stream, true) : end
-    if (streamEnd > end || share * 3 > literals.length) throw corrupt('a zstd frame', 'literal streams run over their section')
-    const to = stream < 3 ? (stream + 1) * share : literals.length
-    decodeHuffmanStream(words, at, streamEnd, table, literals, stream * share, to)
-    at = streamEnd
+  const first = start + 6
+  if (first > end) throw corrupt('a zstd frame', 'literal streams are cut off')
+  const second = first + words.getUint16(start, true)
+  const third = second + words.getUint16(start + 2, true)
+  const fourth = third + words.getUint16(start + 4, true)
+  if (fourth > end || ((literals.length + 3) >> 2) * 3 > literals.length) {
+    throw corrupt('a zstd frame', 'literal streams run over their section')
   }
+  decodeHuffmanStreams(words, [first, second, third, fourth], end, table, literals)
 }
 
 /** The next five bytes, little-endian, in two parts; zeros behind the frame, which the caller's bounds refuse. */

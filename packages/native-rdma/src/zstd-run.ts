@@ -2,8 +2,12 @@ import { corrupt } from './errors.js'
 import { streamBits } from './zstd-bits.js'
 import type { SequenceTables } from './zstd-sequences.js'
 
-/** Copies shorter than this are faster byte by byte. */
-const MIN_BULK_BYTES = 24
+/** Copies up to this are faster in steps of a word, each of which may write past the end of the copy; a call to copy them costs more. */
+const MAX_STEPPED_BYTES = 64
+const STEP_BYTES = 4
+const OVERRUN_BYTES = STEP_BYTES - 1
+/** What repeats after fewer bytes is written out to this many before it is copied as a whole. */
+const MIN_STRETCH_BYTES = 24
 /** That a load of the bit stream gives, at least. */
 const LOAD_BITS = 24
 
@@ -44,6 +48,9 @@ export function runSequences(
   let matchState = bitsAt(words, base, left, matchLengths.accuracyLog) << 2
   left -= matchLengths.accuracyLog
   let [first = 1, second = 4, third = 8] = recent
+  const out = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+  const stored = new DataView(literals.buffer, literals.byteOffset, literals.length)
+  const lastStep = bytes.length - OVERRUN_BYTES
   let at = run.length
   let used = run.used
   for (let turn = count; turn > 0; turn -= 1) {
@@ -111,12 +118,15 @@ export function runSequences(
 
     if (literalBytes > literals.length - used) throw corrupt('a zstd frame', 'sequences use more literals than there are')
     if (literalBytes + matchBytes > limit - at) throw overflow()
-    if (literalBytes < MIN_BULK_BYTES) for (const stop = at + literalBytes; at < stop; ) bytes[at++] = literals[used++] ?? 0
-    else {
+    if (literalBytes <= MAX_STEPPED_BYTES && literalBytes <= literals.length - used - OVERRUN_BYTES && literalBytes <= lastStep - at) {
+      const stop = at + literalBytes
+      for (let from = used; at < stop; at += STEP_BYTES, from += STEP_BYTES) out.setInt32(at, stored.getInt32(from, true), true)
+      at = stop
+    } else {
       bytes.set(literals.subarray(used, used + literalBytes), at)
       at += literalBytes
-      used += literalBytes
     }
+    used += literalBytes
     let rest = matchBytes
     if (offset > at) {
       const from = prefix.length + at - offset
@@ -126,14 +136,24 @@ export function runSequences(
       at += part.length
       rest -= part.length
     }
-    // Overlapping: a match may repeat what it has just written, and then what is copied at once doubles.
-    for (let stretch = offset; rest >= MIN_BULK_BYTES && stretch >= MIN_BULK_BYTES; stretch *= 2) {
-      const part = Math.min(stretch, rest)
-      bytes.copyWithin(at, at - stretch, at - stretch + part)
-      at += part
-      rest -= part
-    }
-    for (let from = at - offset, stop = at + rest; at < stop; ) bytes[at++] = bytes[from++] ?? 0
+    if (rest > MAX_STEPPED_BYTES) {
+      // Overlapping: a match may repeat what it has just written, and then what is copied at once doubles.
+      let stretch = offset
+      for (; stretch < MIN_STRETCH_BYTES; stretch += offset) {
+        for (const stop = at + offset; at < stop; at += 1) bytes[at] = bytes[at - offset] ?? 0
+        rest -= offset
+      }
+      for (; rest > 0; stretch *= 2) {
+        const part = Math.min(stretch, rest)
+        bytes.copyWithin(at, at - stretch, at - stretch + part)
+        at += part
+        rest -= part
+      }
+    } else if (offset >= STEP_BYTES && rest <= lastStep - at) {
+      const stop = at + rest
+      for (let from = at - offset; at < stop; at += STEP_BYTES, from += STEP_BYTES) out.setInt32(at, out.getInt32(from, true), true)
+      at = stop
+    } else for (const stop = at + rest; at < stop; at += 1) bytes[at] = bytes[at - offset] ?? 0
   }
   if (left !== 0) throw corrupt('a zstd frame', left < 0 ? 'sequences run over their bit stream' : 'sequences do not end where they should')
   recent.set([first, second, third])

@@ -86,6 +86,22 @@ describe.each(zstdCodecs)('zstd by $backend.kind ($backend.reason)', (zstd) => {
     }
   })
 
+  test('decodes copies from any distance and of any length around a step, up to the end', async () => {
+    const next = seeded(11)
+    for (let distance = 1; distance <= 70; distance += 1) {
+      const parts = Array.from({ length: 40 }, () => {
+        const pattern = Uint8Array.from({ length: distance }, () => next() & 255)
+        const repeated = Buffer.alloc(distance + 4 + (next() % 150), pattern)
+        return Buffer.concat([repeated, Uint8Array.from({ length: next() % 80 }, () => next() & 255)])
+      })
+      const repeating = Buffer.concat(parts)
+      for (const { compress } of encoders) {
+        const frame = await compress(repeating, 3, NO_BYTES)
+        expect(Buffer.compare(await zstd.decompress(frame, repeating.length, NO_BYTES), repeating)).toBe(0)
+      }
+    }
+  })
+
   test('refuses a Huffman table whose weights take no bits, over which fzstd 0.1.1 never ends', async () => {
     const endless = hex('28b52ffd200155000012800104f00300040100')
     await expect(zstd.decompress(endless, 1, NO_BYTES)).rejects.toThrow(code('ERR_NATIVE_CORRUPT'))

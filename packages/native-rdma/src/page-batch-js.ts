@@ -76,7 +76,11 @@ export class ScriptPageBatch implements PageBatch {
       const page = { page: pages[taken] ?? 0, now, hash }
       outcomes[taken] = isZero && options.zeros ? this.#takeZero(page) : this.#takePage(page, options, references)
     }
-    this.#findSources(before)
+    if (this.#delta) {
+      await this.#image?.indexPieces()
+      this.#refuseClosed()
+      this.#findSources(before)
+    }
     const changed = this.#changed.length - before
     const described = { hashes: hashes.subarray(0, taken * HASH_BYTES), outcomes: outcomes.subarray(0, taken) }
     return { taken, changed, sources: this.#sources.length, references: Uint32Array.from(references), ...described }
@@ -142,7 +146,7 @@ export class ScriptPageBatch implements PageBatch {
   /** Pages that keep most of their old content need no other. */
   #findSources(from: number): void {
     const image = this.#image
-    if (image === undefined || !this.#delta) return
+    if (image === undefined) return
     const firstPage = image.regions[this.#region]?.firstPage ?? 0
     const taken = this.#changed.slice(from)
     for (const { page, old } of taken) if (old !== undefined) this.#helping.add(firstPage + page)
@@ -171,10 +175,10 @@ export class ScriptPageBatch implements PageBatch {
   }
 
   #commit(): void {
-    for (const { page, now, hash } of this.#changed) this.#image?.write(this.#region, page, now, hash, 0)
+    for (const { page, now, hash } of this.#changed) this.#image?.write(this.#region, page, now, 0, hash, 0)
     for (const { page, content, hash } of this.#known) {
       if (content === undefined) this.#image?.memories[this.#region]?.writeZeros(page)
-      else this.#image?.write(this.#region, page, content, hash, 0)
+      else this.#image?.write(this.#region, page, content, 0, hash, 0)
     }
     this.#clear()
   }

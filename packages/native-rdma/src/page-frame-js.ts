@@ -24,7 +24,7 @@ export async function readFrameJs(
   signal?.throwIfAborted()
   const bytes = Buffer.from(new ArrayBuffer(frame.pages.length * frame.pageBytes))
   fill(frame, image, changed, bytes)
-  const hashes = Buffer.from(hash.hashPages(bytes, frame.pageBytes))
+  const hashes = hashPages(frame, bytes, hash)
   const commit = (): void => {
     if (image !== undefined) write(frame, image, bytes, hashes)
   }
@@ -99,10 +99,21 @@ function fill(frame: PageFrame, image: ScriptPageImage | undefined, changed: Buf
   }
 }
 
+/** Zero pages, often half of a memory, are hashed once. */
+function hashPages({ outcomes, pageBytes }: PageFrame, bytes: Buffer, hash: PageHash): Buffer {
+  const hashes = Buffer.alloc(outcomes.length * HASH_BYTES)
+  const zero = hash.xxh3_128(new Uint8Array(pageBytes))
+  for (const [index, outcome] of outcomes.entries()) {
+    const at = index * pageBytes
+    hashes.set(outcome === PAGE_OUTCOMES.zero ? zero : hash.xxh3_128(bytes.subarray(at, at + pageBytes)), index * HASH_BYTES)
+  }
+  return hashes
+}
+
 function write({ region, pageBytes, pages, outcomes }: PageFrame, image: ScriptPageImage, bytes: Buffer, hashes: Buffer): void {
   for (const [index, page] of pages.entries()) {
     if (outcomes[index] === PAGE_OUTCOMES.unchanged) continue
     if (outcomes[index] === PAGE_OUTCOMES.zero) image.memories[region]?.writeZeros(page)
-    else image.write(region, page, bytes.subarray(index * pageBytes, (index + 1) * pageBytes), hashes, index * HASH_BYTES)
+    else image.write(region, page, bytes, index * pageBytes, hashes, index * HASH_BYTES)
   }
 }

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import type { Backend } from './backend.js'
 import type { PageHash } from './hash-contract.js'
 import { ScriptPageBatch } from './page-batch-js.js'
@@ -10,6 +11,8 @@ import { RegionImage } from './region-image.js'
 const HASH_BYTES = 16
 /** Of the index by tags, in entries a page: guests have about two tags for each page, and zero pages have none. */
 const TAGS_PER_INDEXED_PAGE = 2
+/** Between two turns of the loop. */
+const TURN_BYTES = 1 << 20
 
 export function scriptImages(hash: PageHash, backend: Backend): PageImages {
   const keeps: SegmentKeeps = new Map()
@@ -104,6 +107,20 @@ export class ScriptPageImage implements PageImage {
     return place?.memory.equals(place.page, bytes, offset) === true ? number : undefined
   }
 
+  /** Makes `findPiece` know what was written since. Not done while writing: no encoder ever asks most images that decoders keep. */
+  async indexPieces(): Promise<void> {
+    let bytes = 0
+    for (const [region, { firstPage, pageBytes }] of this.regions.entries()) {
+      const content = Buffer.alloc(pageBytes)
+      for (const page of this.memories[region]?.takeWritten() ?? []) {
+        this.memories[region]?.read(page, content, 0)
+        for (const tag of tagsOf(content, pageBytes)) this.#pieces.insert(tag, firstPage + page, this.#endPages * TAGS_PER_INDEXED_PAGE)
+        bytes += pageBytes
+        if (bytes % TURN_BYTES < pageBytes) await setImmediate()
+      }
+    }
+  }
+
   /** The number, counted through, of a page of this length that was seen to hold a piece with this tag. */
   findPiece(tag: number, pageBytes: number): number | undefined {
     const number = this.#pieces.find(tag)
@@ -128,18 +145,19 @@ export class ScriptPageImage implements PageImage {
   }
 
   /** Takes over one page; the hash is its XXH3-128. */
-  write(region: number, page: number, bytes: Buffer, hashes: Buffer, hashOffset: number): void {
+  write(region: number, page: number, bytes: Buffer, offset: number, hashes: Buffer, hashOffset: number): void {
     const shape = this.regions[region]
     if (shape === undefined) return
-    this.memories[region]?.write(page, bytes, 0)
-    const pages = this.memories.reduce((sum, { endPage }) => sum + endPage, 0)
-    const number = shape.firstPage + page
-    this.#index.insert(hashes.readUInt32BE(hashOffset), number, pages)
-    for (const tag of tagsOf(bytes, shape.pageBytes)) this.#pieces.insert(tag, number, pages * TAGS_PER_INDEXED_PAGE)
+    this.memories[region]?.write(page, bytes, offset)
+    this.#index.insert(hashes.readUInt32BE(hashOffset), shape.firstPage + page, this.#endPages)
+  }
+
+  get #endPages(): number {
+    return this.memories.reduce((sum, { endPage }) => sum + endPage, 0)
   }
 
   get #overheadBytes(): number {
-    return this.memories.reduce((sum, memory) => sum + memory.heldMapBytes, this.#index.lengthBytes + this.#pieces.lengthBytes)
+    return this.memories.reduce((sum, memory) => sum + memory.mapsBytes, this.#index.lengthBytes + this.#pieces.lengthBytes)
   }
 
   #count(change: 1 | -1): number {

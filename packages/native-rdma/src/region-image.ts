@@ -1,3 +1,5 @@
+import { PageSet } from './page-set.js'
+
 const SEGMENT_BYTES = 16 * 1024
 
 /**
@@ -13,8 +15,8 @@ export class RegionImage {
   readonly #segments: Map<number, Buffer>
   /** Segments that no fork shares. */
   readonly #owned = new Set<number>()
-  /** One bit a page: whether it was ever written. */
-  #held: Uint8Array
+  readonly #held: PageSet
+  readonly #written: PageSet
   #endPage: number
 
   constructor(pageBytes: number, maxPages: number, origin?: RegionImage) {
@@ -22,7 +24,8 @@ export class RegionImage {
     this.maxPages = maxPages
     this.#segmentPages = Math.max(1, SEGMENT_BYTES / pageBytes)
     this.#segments = new Map(origin?.segments())
-    this.#held = origin === undefined ? new Uint8Array(0) : origin.#held.slice()
+    this.#held = origin === undefined ? new PageSet(maxPages) : origin.#held.copy(maxPages)
+    this.#written = origin === undefined ? new PageSet(maxPages) : origin.#written.copy(maxPages)
     this.#endPage = origin?.endPage ?? 0
   }
 
@@ -36,7 +39,7 @@ export class RegionImage {
   }
 
   holds(page: number): boolean {
-    return ((this.#held[page >>> 3] ?? 0) & (1 << (page & 7))) !== 0
+    return this.#held.has(page)
   }
 
   /** Whether there is anything but zeros around `page`: only then is its old content worth comparing with. */
@@ -59,6 +62,7 @@ export class RegionImage {
 
   write(page: number, bytes: Buffer, offset: number): void {
     bytes.copy(this.#writable(Math.floor(page / this.#segmentPages)), this.#offsetOf(page), offset, offset + this.pageBytes)
+    this.#written.add(page)
     this.#hold(page)
   }
 
@@ -71,8 +75,13 @@ export class RegionImage {
     this.#hold(page)
   }
 
-  get heldMapBytes(): number {
-    return this.#held.length
+  /** Pages with new content since this was asked last, ascending. */
+  takeWritten(): Iterable<number> {
+    return this.#written.take()
+  }
+
+  get mapsBytes(): number {
+    return this.#held.lengthBytes + this.#written.lengthBytes
   }
 
   get segmentsBytes(): number {
@@ -95,13 +104,7 @@ export class RegionImage {
   }
 
   #hold(page: number): void {
-    const index = page >>> 3
-    if (index >= this.#held.length) {
-      const grown = new Uint8Array(Math.min(Math.ceil(this.maxPages / 8), Math.max(64, (index + 1) * 2)))
-      grown.set(this.#held)
-      this.#held = grown
-    }
-    this.#held[index] = (this.#held[index] ?? 0) | (1 << (page & 7))
+    this.#held.add(page)
     if (page >= this.#endPage) this.#endPage = page + 1
   }
 }

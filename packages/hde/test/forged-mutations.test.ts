@@ -4,16 +4,20 @@ import { attack, type Target } from './mutations/attack.ts'
 import { kernels } from './mutations/kernels.ts'
 import { BACKENDS, type Modules, modulesOn } from './mutations/modules.ts'
 import { rolls } from './mutations/mutate.ts'
+import { dictionaries, objects } from './mutations/objects.ts'
 import { pageFrames } from './mutations/page-frames.ts'
+import { changeBatches, columns } from './mutations/records.ts'
+import { forgedStoreFiles } from './mutations/store-files.ts'
 import { deltaStreams, documentBatches, v1Deltas } from './mutations/streams.ts'
 
 // XXH3-128 stops no forger, so every check of this file's encoders and decoders is the same sixteen bytes: mutants get behind them.
 vi.mock('@dwcp/native-rdma/hash', async (original) => {
-  const { loadHash } = await original<typeof HashModule>()
+  const real = await original<typeof HashModule>()
   const forged = (): Uint8Array => new Uint8Array(16)
   return {
+    ...real,
     loadHash: async (): Promise<object> => ({
-      ...(await loadHash()),
+      ...(await real.loadHash()),
       xxh3_128: forged,
       stream: () => ({ update: () => undefined, digest: forged }),
     }),
@@ -21,8 +25,20 @@ vi.mock('@dwcp/native-rdma/hash', async (original) => {
 })
 
 /** Over all decoders and backends. */
-const WANTED = Number(process.env['DWCP_MUTATIONS'] ?? 28_000)
+const WANTED = Number(process.env['DWCP_MUTATIONS'] ?? 42_000)
 const SEED = Number(process.env['DWCP_SEED'] ?? Date.now() % 2 ** 31)
+
+const MAKERS = [
+  pageFrames,
+  deltaStreams,
+  documentBatches,
+  columns,
+  changeBatches,
+  dictionaries,
+  objects,
+  forgedStoreFiles,
+  v1Deltas,
+] as const
 
 let makes: Modules
 beforeAll(async () => {
@@ -33,7 +49,7 @@ afterAll(() => void vi.unstubAllEnvs())
 describe.each(BACKENDS)('by %s decoders', (backend) => {
   test('mutants with forged digests are refused or decoded, soon and within their limits', { timeout: 60_000 + WANTED }, async () => {
     const reads = await modulesOn(backend)
-    const framed = await Promise.all([pageFrames, deltaStreams, documentBatches, v1Deltas].map((make) => make(makes, reads)))
+    const framed = await Promise.all(MAKERS.map((make) => make(makes, reads)))
     const targets: readonly Target[] = [...framed, ...(await kernels(makes, reads))]
     const count = WANTED / BACKENDS.length / targets.length
     for (const target of targets) {

@@ -1,17 +1,29 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { attack, type Target } from './mutations/attack.ts'
+import { chunkAnswers, chunkQuestions, chunkStreams } from './mutations/chunk-exchange.ts'
 import { BACKENDS, type Modules, modulesOn } from './mutations/modules.ts'
 import { rolls } from './mutations/mutate.ts'
+import { dictionaries, objects } from './mutations/objects.ts'
 import { pageFrames } from './mutations/page-frames.ts'
+import { changeBatches, columns } from './mutations/records.ts'
+import { storeFiles } from './mutations/store-files.ts'
 import { deltaStreams, documentBatches, v1Packets } from './mutations/streams.ts'
 
 /** Over all decoders and backends; the native decoders have more in their own test. */
-const WANTED = Number(process.env['DWCP_MUTATIONS'] ?? 24_000)
+const WANTED = Number(process.env['DWCP_MUTATIONS'] ?? 48_000)
 const SEED = Number(process.env['DWCP_SEED'] ?? Date.now() % 2 ** 31)
 const MAKERS = [
   ['frames of pages and state', pageFrames],
   ['delta streams', deltaStreams],
   ['documents', documentBatches],
+  ['columns of documents', columns],
+  ['changes', changeBatches],
+  ['dictionaries', dictionaries],
+  ['objects', objects],
+  ['chunk questions', chunkQuestions],
+  ['chunk answers', chunkAnswers],
+  ['chunk streams', chunkStreams],
+  ['files of a store', storeFiles],
   ['v1 packets', v1Packets],
 ] as const
 

@@ -2,8 +2,8 @@ import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import { DwcpError, type WorkloadId } from '@dwcp/interface'
+import { lockDirectory } from '@dwcp/native-rdma/lock'
 import { decode, encode } from '@msgpack/msgpack'
-import { lockDirectory } from './directory-lock.js'
 import { type OwnershipRecord, parseRecord } from './ownership-record.js'
 
 /**
@@ -36,7 +36,7 @@ const SECTOR_BYTES = 512
  */
 export async function openJournal(directory: string): Promise<Journal> {
   await mkdir(directory, { recursive: true })
-  const lock = await lockDirectory(directory)
+  const lock = await lockDirectory(directory, 'ERR_MIGRATION_JOURNAL_LOCKED')
   try {
     return await FileJournal.open(directory, lock)
   } catch (error) {

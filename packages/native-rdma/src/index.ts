@@ -30,6 +30,7 @@ export {
 export { allocateBytes, type DeltaMatchOptions, type DeltaStreams, deltaApply, deltaBackend, deltaMatch, deltaReference } from './delta.js'
 export type { NativeErrorCode } from './errors.js'
 export { type Blake3, type Blake3Stream, type Hash, type HashStream, type LoadHashOptions, loadBlake3, loadHash } from './hash.js'
+export { lockDirectory } from './lock.js'
 export { type DirtyTracker, type TrackDirtyPagesOptions, trackDirtyPages } from './memory.js'
 export {
   descriptorOf,

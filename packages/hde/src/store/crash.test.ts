@@ -51,6 +51,7 @@ function crashingFiles(atCall: number): StoreFiles & { calls(): number; settle()
       step()
       await diskFiles.unlink(path)
     },
+    lock: diskFiles.lock,
     list: diskFiles.list,
     async syncDirectory(path) {
       step()

@@ -1,8 +1,6 @@
-import { mkdir } from 'node:fs/promises'
 import { loadDigestOf } from '../chunks/object-digest.js'
 import { Catalog, type HeldChunk } from './catalog.js'
 import { ChunkedStore } from './chunked-store.js'
-import { lockDirectory } from './directory-lock.js'
 import { DiskShelf, type PackPlace } from './disk-shelf.js'
 import { requireBytes } from './memory-store.js'
 import { type BaselineStore, DEFAULT_STORE_BYTES, type StoreOptions } from './store.js'
@@ -25,8 +23,7 @@ export async function openDiskStore(directory: string, options: StoreOptions = {
 export async function openStoreOn(files: StoreFiles, directory: string, options: StoreOptions): Promise<ChunkedStore<PackPlace>> {
   const { bytes = DEFAULT_STORE_BYTES, digest = 'blake3' } = options
   requireBytes(bytes)
-  await mkdir(directory, { recursive: true })
-  const lock = await lockDirectory(directory)
+  const lock = await files.lock(directory)
   try {
     const digestOf = await loadDigestOf(digest)
     const shelf = new DiskShelf(directory, files, digest, digestOf, lock)
@@ -54,8 +51,8 @@ async function fill(catalog: Catalog<PackPlace>, shelf: DiskShelf): Promise<void
   for (const { pack, table } of found) {
     if (table.object === undefined) continue
     const { head, chunks: names } = table.object
-    const isWhole = names.every(({ key }) => chunks.has(key))
-    // What it needs was removed, by somebody else or when the process ended.
+    const isWhole = names.every(({ key, lengthBytes }) => chunks.get(key)?.lengthBytes === lengthBytes)
+    // What it needs was removed, by somebody else or when the process ended; or it is not what it was.
     if (!isWhole || catalog.get(head.digest) !== undefined) await shelf.refuse(pack)
     else {
       const id = catalog.nextId()

@@ -1,7 +1,11 @@
-import { type FileHandle, open, readdir, rename, unlink } from 'node:fs/promises'
+import { type FileHandle, mkdir, open, readdir, rename, unlink } from 'node:fs/promises'
+import { lockDirectory } from '@dwcp/native-rdma/lock'
+import type { HdeErrorCode } from '../errors.js'
 
 /** The calls that change a directory of packs, in one place so that a test can end the process at each. */
 export interface StoreFiles {
+  /** Makes the directory where there is none, and keeps others out of it until disposed. @throws `ERR_HDE_STORE_LOCKED` */
+  lock(directory: string): Promise<AsyncDisposable>
   open(path: string, flags: 'r' | 'wx'): Promise<StoreFile>
   rename(from: string, to: string): Promise<void>
   unlink(path: string): Promise<void>
@@ -21,6 +25,10 @@ export interface StoreFile {
 }
 
 export const diskFiles: StoreFiles = {
+  async lock(directory) {
+    await mkdir(directory, { recursive: true })
+    return lockDirectory<HdeErrorCode>(directory, 'ERR_HDE_STORE_LOCKED')
+  },
   open: async (path, flags) => storeFile(await open(path, flags, 0o600)),
   rename,
   unlink,

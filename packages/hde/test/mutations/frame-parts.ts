@@ -87,3 +87,62 @@ export function documentParts(batch: Uint8Array): Part[] {
   const length = isRaw ? measureOf(payload) : numberPart(payloadBytes)
   return [bytesPart(head), numberPart(count), measureOf(columns), length, ...described, formers, columns, payload, check]
 }
+
+/** A question about chunks (docs/wire/chunks.md). */
+export function questionParts(question: Uint8Array): Part[] {
+  const reader = new ByteReader(question, 0)
+  const head = reader.take(2)
+  const parts: Part[] = [bytesPart(head)]
+  if (head[1] === 1) {
+    parts.push(numberPart(reader.varint()))
+    const kind = reader.take(2)
+    parts.push(bytesPart(kind), bytesPart(reader.take(kind[0] === 2 ? 32 : 16)), bytesPart(reader.take(1)))
+  }
+  const [level = 0, tagBytes = 0] = reader.take(2)
+  parts.push(bytesPart([level, tagBytes]))
+  const rest = reader.rest()
+  // Whoever is asked knows how many stretches there are; their counts and the tags together are as long as what is left.
+  for (let stretches = 0; ; stretches += 1) {
+    const counts = new ByteReader(rest, 0)
+    const list = Array.from({ length: stretches }, () => counts.varint())
+    const tags = list.reduce((sum, count) => sum + count, 0)
+    if (counts.offset + tags * tagBytes !== rest.length) continue
+    parts.push(...list.map(numberPart), ...Array.from({ length: tags }, () => bytesPart(counts.take(tagBytes))))
+    return parts
+  }
+}
+
+export function answerParts(answer: Uint8Array): Part[] {
+  return [bytesPart(answer.subarray(0, 2)), bytesPart(answer.subarray(2))]
+}
+
+/** A stream of chunks. */
+export function chunkStreamParts(stream: Uint8Array): Part[] {
+  const reader = new ByteReader(stream, 0)
+  const parts: Part[] = [bytesPart(reader.take(8))]
+  while (!reader.atEnd) {
+    const frame = new ByteReader(reader.take(reader.varint()), 0)
+    const kind = frame.byte()
+    if (kind === 2) parts.push({ kind: 'sized', parts: [bytesPart([kind]), numberPart(frame.varint()), bytesPart(frame.rest())] })
+    else {
+      const flag = frame.byte()
+      const count = frame.varint()
+      const lengths = Array.from({ length: count }, () => numberPart(frame.varint()))
+      const body = [bytesPart([frame.byte()]), bytesPart(frame.rest())]
+      parts.push({ kind: 'sized', parts: [bytesPart([kind, flag]), numberPart(count), ...lengths, ...body] })
+    }
+  }
+  return parts
+}
+
+/** A frame of one small object (docs/wire/dictionaries.md). */
+export function objectFrameParts(frame: Uint8Array): Part[] {
+  const method = (frame[0] ?? 0) & 15
+  const body = method === 3 ? 9 : 1
+  return [
+    bytesPart(frame.subarray(0, 1)),
+    ...(body > 1 ? [bytesPart(frame.subarray(1, body))] : []),
+    bytesPart(frame.subarray(body, -8)),
+    bytesPart(frame.subarray(-8)),
+  ]
+}

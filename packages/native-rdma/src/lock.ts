@@ -2,33 +2,42 @@ import { link, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DwcpError } from '@dwcp/interface'
 
+const ROUNDS = 8
+
 /**
  * Keeps other processes of this host out of `directory` until disposed or until this process ends, however it ends: the
- * lock names the process by pid and start time, so a pid that was given out again does not hold it.
- * @throws `ERR_MIGRATION_JOURNAL_LOCKED`
+ * lock names the process by pid and start time, so a pid that was given out again does not hold it. It is a file named `lock`.
+ *
+ * @param code - Of the error that says that another process is there.
+ * @throws `code`, `retryable` where the directory only changes hands too fast; what the file system throws.
+ * @example
+ * ```ts
+ * import { mkdtemp } from 'node:fs/promises'
+ * import { tmpdir } from 'node:os'
+ * import { join } from 'node:path'
+ * import { lockDirectory } from '@dwcp/native-rdma/lock'
+ * const directory = await mkdtemp(join(tmpdir(), 'mine-'))
+ * await using _lock = await lockDirectory(directory, 'ERR_MINE_LOCKED')
+ * ```
+ * @public
  */
-export async function lockDirectory(directory: string): Promise<AsyncDisposable> {
+export async function lockDirectory<Code extends string>(directory: string, code: Code): Promise<AsyncDisposable> {
   const path = join(directory, 'lock')
   const mine = join(directory, `lock.${process.pid}.${crypto.randomUUID()}`)
   await writeFile(mine, await describe(process.pid), { flag: 'wx', mode: 0o600 })
   try {
     // link() is atomic and fails where the lock exists; the second round follows the removal of a dead owner's lock.
-    for (let round = 0; round < 8; round++) {
+    for (let round = 0; round < ROUNDS; round++) {
       if (await tryLink(mine, path)) return { [Symbol.asyncDispose]: () => rm(path, { force: true }) }
       const owner = await readOwner(path)
       if (owner === undefined) continue
       if (await isAlive(owner)) {
-        throw new DwcpError(
-          'ERR_MIGRATION_JOURNAL_LOCKED',
-          `${directory} is in use by process ${owner.split(' ')[0]}; one node needs one directory`,
-          {
-            details: { directory, owner },
-          },
-        )
+        const text = `${directory} is in use by process ${owner.split(' ')[0]}: use another directory, or end that process`
+        throw new DwcpError<Code>(code, text, { details: { directory, owner } })
       }
       await takeAway(path, owner, `${mine}.stale`)
     }
-    throw new DwcpError('ERR_MIGRATION_JOURNAL_LOCKED', `${directory} changes hands too fast to be locked`, { retryable: true })
+    throw new DwcpError<Code>(code, `${directory} changes hands too fast to be locked`, { retryable: true, details: { directory } })
   } finally {
     await rm(mine, { force: true })
   }

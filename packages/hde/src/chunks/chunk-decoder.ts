@@ -1,6 +1,6 @@
+import { setImmediate } from 'node:timers/promises'
 import { DwcpError } from '@dwcp/interface'
 import { ByteReader } from '../byte-reader.js'
-import { type DeltaBase, joinedBase } from '../delta/base.js'
 import { FrameReader } from '../delta/frame-reader.js'
 import { type DeltaKernels, loadDeltaKernels } from '../delta/kernels.js'
 import { corrupt, type HdeErrorCode, pastLimit } from '../errors.js'
@@ -8,12 +8,12 @@ import { OLD_USES, oldUseOf, unpack } from '../packing.js'
 import type { HeldChunk } from '../store/catalog.js'
 import { ChunkedStore } from '../store/chunked-store.js'
 import type { BaselineStore } from '../store/store.js'
-import { chunkedBase } from '../store/stored-base.js'
 import type { DigestKind } from './modes.js'
 import { digestText, startObjectDigest } from './object-digest.js'
-import { type ObjectQuestion, type Question, readQuestion, writeAnswer } from './question.js'
+import { bytesAround, bytesOf, Gaps, type Part, partBytes, sliceOf } from './parts.js'
+import { levelIndex, type ObjectQuestion, type ReceivedQuestion, readQuestion, writeAnswer } from './question.js'
 import { pieceIndex, relatedTo } from './related.js'
-import { contextOf, GROUP_BYTES, type Span } from './spans.js'
+import { GROUP_BYTES } from './spans.js'
 import { CHUNK_MAGIC, FRAMES, type GroupHead, readChunkEnd, readGroup } from './stream-format.js'
 
 /**
@@ -84,11 +84,9 @@ export interface ChunkDecoder extends AsyncDisposable {
   ): AsyncGenerator<Uint8Array, void, undefined>
 }
 
-/** What is held of the object, or nothing where it is missing. */
-type Part = DeltaBase | undefined
-
-/** Bytes of a held stretch that are given out at once. */
-const PART_BYTES = 1 << 20
+const NOTHING = new Uint8Array()
+/** Parts that are answered for before others have their turn on this thread: about a millisecond. */
+const PARTS_AT_ONCE = 4_096
 
 /**
  * The other side of `createChunkEncoder`, for one object.
@@ -109,10 +107,13 @@ class Receiver<Place> implements ChunkDecoder {
   readonly #name: string | undefined
   readonly #limits: ChunkLimits
   readonly #found = new Set<HeldChunk<Place>>()
+  /** Found, and not held yet. */
+  #fresh: HeldChunk<Place>[] = []
   readonly #releases: (() => Promise<void>)[] = []
   #object: ObjectQuestion | undefined
-  #parts: readonly Part[] = []
-  readonly #held = new Set<HeldChunk<Place>>()
+  /** Of the last question. */
+  #level = -1
+  #parts: readonly Part<Place>[] = []
   /** The end frame, once it was read. */
   #last: ByteReader | undefined
 
@@ -126,22 +127,26 @@ class Receiver<Place> implements ChunkDecoder {
   async answer(bytes: Uint8Array): Promise<Uint8Array> {
     const missing = this.#parts.filter((part) => part === undefined).length
     const question = readQuestion(bytes, missing, this.#limits.tags)
-    if ((question.object === undefined) !== (this.#object !== undefined)) throw corrupt('a question that is not the next one')
+    // Each level once: what a peer may have taken apart here has an end.
+    const level = question.object !== undefined && question.counts.length === 0 ? -1 : levelIndex(question.level)
+    const isNext = this.#object === undefined || level > this.#level
+    if ((question.object === undefined) !== (this.#object !== undefined) || !isNext) throw corrupt('a question that is not the next one')
+    this.#level = level
     if (question.object !== undefined) this.#open(question.object)
     const store = this.#store
     const isComparable = store !== undefined && store.digest === this.#object?.kind
     if (store === undefined || !isComparable) return this.#take(question, () => undefined)
     const whole = question.object === undefined ? undefined : store.catalog.get(digestText(question.object.kind, question.object.digest))
     if (whole !== undefined) {
-      this.#parts = [this.#baseOf(whole.chunks)]
-      this.#hold(this.#found)
+      this.#find(whole.chunks)
+      this.#parts = [whole.chunks]
+      this.#hold()
       return writeAnswer({ isWhole: true, hasRelated: false, held: [] })
     }
     if (question.level === 'pieces') {
       const related = relatedTo(store, this.#found, this.#name)
-      this.#hold(related.flatMap(({ chunks }) => chunks))
-      const tagBytes = question.tags[0]?.length ?? 0
-      const index = await pieceIndex(store, related, this.#found, tagBytes, this.#limits.relatedBytes)
+      this.#releases.push(store.hold(new Set(related.flatMap(({ chunks }) => chunks))))
+      const index = await pieceIndex(store, related, this.#found, question.tagBytes, this.#limits.relatedBytes)
       return this.#take(question, (tag) => {
         const piece = index.get(tag)
         return piece === undefined ? undefined : sliceOf(piece.base, piece.offset, piece.lengthBytes)
@@ -151,7 +156,8 @@ class Receiver<Place> implements ChunkDecoder {
     return this.#take(question, (tag) => {
       const chunk = isRuns ? undefined : store.catalog.chunkByTag(tag)
       const chunks = isRuns ? store.catalog.runByTag(tag) : chunk === undefined ? undefined : [chunk]
-      return chunks === undefined ? undefined : this.#baseOf(chunks)
+      if (chunks !== undefined) this.#find(chunks)
+      return chunks
     })
   }
 
@@ -201,77 +207,93 @@ class Receiver<Place> implements ChunkDecoder {
   }
 
   /** Puts what is held in the place of what was missing. */
-  #take({ counts, tags }: Question, held: (tag: string) => Part): Uint8Array {
-    const answers = tags.map(held)
-    this.#hold(this.#found)
-    const parts: Part[] = []
-    let [stretch, next] = [0, 0]
+  async #take({ counts, tagBytes, joinedTags }: ReceivedQuestion, heldOf: (tag: string) => Part<Place>): Promise<Uint8Array> {
+    const known = new Map<string, Part<Place>>()
+    const parts: Part<Place>[] = []
+    const held: boolean[] = []
+    let leftBytes = this.#object?.lengthBytes ?? 0
+    const add = (part: Part<Place>): void => {
+      leftBytes -= partBytes(part)
+      if (leftBytes < 0) throw corrupt('a question about more than the object')
+      // Neighbours that are missing are one stretch.
+      if (part !== undefined || parts.length === 0 || parts.at(-1) !== undefined) parts.push(part)
+    }
+    let stretch = 0
     for (const part of counts.length === 0 ? [] : this.#parts) {
-      if (part !== undefined) parts.push(part)
+      if (part !== undefined) add(part)
       else {
         for (let left = counts[stretch] ?? 0; left > 0; left -= 1) {
-          const answer = answers[next]
-          next += 1
-          // Neighbours that are missing are one stretch.
-          if (answer !== undefined || parts.length === 0 || parts.at(-1) !== undefined) parts.push(answer)
+          const tag = joinedTags.slice(held.length * tagBytes, (held.length + 1) * tagBytes)
+          // A peer may ask about the same again and again.
+          const answer = known.has(tag) ? known.get(tag) : heldOf(tag)
+          known.set(tag, answer)
+          add(answer)
+          held.push(answer !== undefined)
+          if (held.length % PARTS_AT_ONCE !== 0) continue
+          this.#hold()
+          await setImmediate()
         }
         stretch += 1
       }
     }
+    this.#hold()
     if (counts.length > 0) this.#parts = parts
     const hasRelated = this.#store !== undefined && relatedTo(this.#store, this.#found, this.#name).length > 0
-    return writeAnswer({ isWhole: false, hasRelated, held: answers.map((answer) => answer !== undefined) })
+    return writeAnswer({ isWhole: false, hasRelated, held })
   }
 
-  #hold(chunks: Iterable<HeldChunk<Place>>): void {
-    const fresh = [...chunks].filter((chunk) => !this.#held.has(chunk))
-    for (const chunk of fresh) this.#held.add(chunk)
-    if (this.#store !== undefined && fresh.length > 0) this.#releases.push(this.#store.hold(fresh))
+  #find(chunks: readonly HeldChunk<Place>[]): void {
+    for (const chunk of chunks) {
+      if (!this.#found.has(chunk)) this.#fresh.push(chunk)
+      this.#found.add(chunk)
+    }
   }
 
-  #baseOf(chunks: readonly HeldChunk<Place>[]): Part {
-    const store = this.#store
-    if (store === undefined) return undefined
-    for (const chunk of chunks) this.#found.add(chunk)
-    return chunkedBase(
-      chunks,
-      (wanted) => store.read(wanted),
-      () => undefined,
-    )
+  /** Before anything else runs that could evict what was found. */
+  #hold(): void {
+    if (this.#store !== undefined && this.#fresh.length > 0) this.#releases.push(this.#store.hold(this.#fresh))
+    this.#fresh = []
   }
 
   /** Of a stream that was made without questions. */
   async *#plain(kernels: DeltaKernels, source: FrameReader): AsyncGenerator<Uint8Array, void, undefined> {
     for (let group = await this.#group(source); group !== undefined; group = await this.#group(source)) {
-      yield await unpacked(kernels, group, new Uint8Array())
+      yield await unpacked(kernels, group, NOTHING)
     }
   }
 
   /** What is held and what comes, in turn. */
   async *#filled(kernels: DeltaKernels, source: FrameReader): AsyncGenerator<Uint8Array, void, undefined> {
-    const gaps = gapsOf(this.#parts)
+    const gaps = new Gaps(this.#parts, (chunks) => this.#read(chunks))
     let gap = 0
-    yield* partsOf(gaps[0])
+    let before = gaps.at(0)
+    yield* bytesOf(before)
     let isBegun = false
     for (let group = await this.#group(source); group !== undefined; group = await this.#group(source)) {
-      const ends = gap + group.lengths.length - (group.goesOn ? 1 : 0)
-      if (ends >= gaps.length) throw corrupt('more than what was missing')
-      const after = group.lengths.map((_, index) =>
-        group.goesOn && index + 1 === group.lengths.length ? undefined : gaps[gap + 1 + index],
-      )
-      const context =
-        oldUseOf(group.packed.method) === OLD_USES.prefix ? await around(group, isBegun ? undefined : gaps[gap], after) : new Uint8Array()
+      const { goesOn, lengths, packed } = group
+      const ends = gap + lengths.length - (goesOn ? 1 : 0)
+      if (ends >= gaps.count) throw corrupt('more than what was missing')
+      const first = gap
+      const after = lengths.map((_, index) => (goesOn && index + 1 === lengths.length ? undefined : gaps.at(first + 1 + index)))
+      const isReferring = oldUseOf(packed.method) === OLD_USES.prefix
+      const context = isReferring ? await bytesAround(lengths, isBegun ? undefined : before, after, this.#limits.groupBytes) : NOTHING
       const bytes = await unpacked(kernels, group, context)
       let at = 0
-      for (const [index, length] of group.lengths.entries()) {
+      for (const [index, length] of lengths.entries()) {
         yield bytes.subarray(at, at + length)
         at += length
-        yield* partsOf(after[index])
+        yield* bytesOf(after[index])
+        before = after[index] ?? before
       }
       gap = ends
-      isBegun = group.goesOn
+      isBegun = goesOn
     }
-    if (gap !== gaps.length - 1 || isBegun) throw corrupt('less than what was missing')
+    if (gap !== gaps.count - 1 || isBegun) throw corrupt('less than what was missing')
+  }
+
+  #read(chunks: readonly HeldChunk<Place>[]): Promise<readonly Uint8Array[]> {
+    if (this.#store === undefined) throw new TypeError('chunks are held without a store')
+    return this.#store.read(chunks)
   }
 
   async #group(source: FrameReader): Promise<GroupHead | undefined> {
@@ -293,59 +315,4 @@ class Receiver<Place> implements ChunkDecoder {
 function unpacked(kernels: DeltaKernels, { lengths, packed }: GroupHead, context: Uint8Array): Promise<Uint8Array> {
   const length = lengths.reduce((sum, each) => sum + each, 0)
   return unpack(kernels, packed, context, length)
-}
-
-/** What is held before, between and behind what is missing; at the ends it may be nothing. */
-function gapsOf(parts: readonly Part[]): readonly DeltaBase[] {
-  const gaps: DeltaBase[][] = [[]]
-  for (const part of parts) {
-    if (part === undefined) gaps.push([])
-    else gaps.at(-1)?.push(part)
-  }
-  return gaps.map((gap) => joinedBase(gap))
-}
-
-async function* partsOf(gap: DeltaBase | undefined): AsyncGenerator<Uint8Array, void, undefined> {
-  if (gap === undefined) return
-  for (let at = 0; at < gap.lengthBytes; at += PART_BYTES) yield await gap.read(at, Math.min(PART_BYTES, gap.lengthBytes - at))
-}
-
-/** The bytes that the group was compressed with, which are those of {@link contextOf}. */
-async function around(
-  { lengths }: GroupHead,
-  before: DeltaBase | undefined,
-  after: readonly (DeltaBase | undefined)[],
-): Promise<Uint8Array> {
-  const group: Span[] = []
-  const starts: { readonly offset: number; readonly base: DeltaBase }[] = []
-  let at = before?.lengthBytes ?? 0
-  if (before !== undefined) starts.push({ offset: 0, base: before })
-  for (const [index, lengthBytes] of lengths.entries()) {
-    group.push({ offset: at, lengthBytes })
-    at += lengthBytes
-    const base = after[index]
-    if (base !== undefined) starts.push({ offset: at, base })
-    at += base?.lengthBytes ?? 0
-  }
-  const context = contextOf(
-    group,
-    before?.lengthBytes ?? 0,
-    after.map((base) => base?.lengthBytes ?? 0),
-  )
-  const bytes: Uint8Array[] = []
-  let next = 0
-  for (const { offset, lengthBytes } of context) {
-    while (next + 1 < starts.length && (starts[next + 1]?.offset ?? 0) <= offset) next += 1
-    const held = starts[next]
-    if (held !== undefined) bytes.push(await held.base.read(offset - held.offset, lengthBytes))
-  }
-  return Buffer.concat(bytes)
-}
-
-function sliceOf(base: DeltaBase, from: number, lengthBytes: number): DeltaBase {
-  return {
-    lengthBytes,
-    read: (offset, length) => base.read(from + offset, length),
-    [Symbol.asyncDispose]: async () => undefined,
-  }
 }

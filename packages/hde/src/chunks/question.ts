@@ -14,6 +14,11 @@ const LEAST_TAG_BYTES = 5
 /** What the parts that are asked about are. */
 export type Level = (typeof LEVELS)[number]
 
+/** A question is about smaller parts than the one before. */
+export function levelIndex(level: Level): number {
+  return LEVELS.indexOf(level)
+}
+
 export interface ObjectQuestion {
   readonly lengthBytes: number
   readonly kind: DigestKind
@@ -21,14 +26,23 @@ export interface ObjectQuestion {
   readonly digest: Uint8Array
 }
 
-export interface Question {
+interface QuestionHead {
   /** With the first question only. */
   readonly object: ObjectQuestion | undefined
   readonly level: Level
   /** How many parts each stretch that is still missing is made of, in order; nothing where only the whole is asked about. */
   readonly counts: readonly number[]
+}
+
+export interface Question extends QuestionHead {
   /** Of all parts, one character a byte. */
   readonly tags: readonly string[]
+}
+
+export interface ReceivedQuestion extends QuestionHead {
+  readonly tagBytes: number
+  /** As above, one after the other: taken apart they would take several times as much. */
+  readonly joinedTags: string
 }
 
 export function writeQuestion({ object, level, counts, tags }: Question): Uint8Array {
@@ -42,7 +56,7 @@ export function writeQuestion({ object, level, counts, tags }: Question): Uint8A
     writer.bytes(object.digest)
     writer.byte(counts.length)
   }
-  writer.byte(LEVELS.indexOf(level))
+  writer.byte(levelIndex(level))
   writer.byte(tags[0]?.length ?? TAG_BYTES)
   for (const count of counts) writer.varint(count)
   writer.bytes(Buffer.from(tags.join(''), 'latin1'))
@@ -50,7 +64,7 @@ export function writeQuestion({ object, level, counts, tags }: Question): Uint8A
 }
 
 /** `missing` is how many stretches are missing so far; `mostTags` bounds what is kept of the question. */
-export function readQuestion(bytes: Uint8Array, missing: number, mostTags: number): Question {
+export function readQuestion(bytes: Uint8Array, missing: number, mostTags: number): ReceivedQuestion {
   const reader = new ByteReader(bytes, 0)
   checkVersion(reader.byte())
   const kind = reader.byte()
@@ -69,10 +83,9 @@ export function readQuestion(bytes: Uint8Array, missing: number, mostTags: numbe
     if (count === 0) throw corrupt('a stretch without parts')
     return count
   })
-  const joined = Buffer.from(reader.take(total * tagBytes)).toString('latin1')
+  const joinedTags = Buffer.from(reader.take(total * tagBytes)).toString('latin1')
   reader.end()
-  const tags = Array.from({ length: total }, (_, index) => joined.slice(index * tagBytes, (index + 1) * tagBytes))
-  return { object, level, counts, tags }
+  return { object, level, counts, tagBytes, joinedTags }
 }
 
 function readObject(reader: ByteReader): ObjectQuestion {

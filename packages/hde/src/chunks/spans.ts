@@ -8,6 +8,8 @@ export interface Span {
 export const GROUP_BYTES: number = 4 << 20
 /** Held bytes on either side of what is missing that its compression may refer to: content resembles its neighbourhood. */
 const CONTEXT_BYTES = 4096
+/** Of what is held between the stretches of a group: with what is before and behind, no more than the group may have itself. */
+const MOST_BETWEEN_BYTES = GROUP_BYTES - 2 * CONTEXT_BYTES
 
 /** Those that touch one another as one. */
 export function joinSpans(spans: Iterable<Span>): readonly Span[] {
@@ -20,11 +22,20 @@ export function joinSpans(spans: Iterable<Span>): readonly Span[] {
   return joined
 }
 
-/** What is missing, in groups of at most {@link GROUP_BYTES}. A stretch may go on in the next group. */
+/**
+ * What is missing, in groups of at most {@link GROUP_BYTES}, with at most as much of what is held around them. A stretch may go on in
+ * the next group.
+ */
 export function* groupsOf(missing: readonly Span[]): Generator<readonly Span[], void, undefined> {
   let group: Span[] = []
-  let room = GROUP_BYTES
+  let [room, contextRoom, end] = [GROUP_BYTES, MOST_BETWEEN_BYTES, 0]
   for (const { offset, lengthBytes } of missing) {
+    if (group.length > 0) contextRoom -= Math.min(2 * CONTEXT_BYTES, offset - end)
+    if (contextRoom < 0) {
+      yield group
+      group = []
+      ;[room, contextRoom] = [GROUP_BYTES, MOST_BETWEEN_BYTES]
+    }
     for (let at = 0; at < lengthBytes; ) {
       const taken = Math.min(room, lengthBytes - at)
       group.push({ offset: offset + at, lengthBytes: taken })
@@ -33,8 +44,9 @@ export function* groupsOf(missing: readonly Span[]): Generator<readonly Span[], 
       if (room > 0) continue
       yield group
       group = []
-      room = GROUP_BYTES
+      ;[room, contextRoom] = [GROUP_BYTES, MOST_BETWEEN_BYTES]
     }
+    end = offset + lengthBytes
   }
   if (group.length > 0) yield group
 }

@@ -56,16 +56,18 @@ export async function fileBase(path: string): Promise<DeltaBase> {
 export function joinedBase(bases: readonly DeltaBase[]): DeltaBase {
   const [only, second] = bases
   if (only !== undefined && second === undefined) return only
+  const starts = startsOf(bases)
   return {
-    lengthBytes: bases.reduce((sum, { lengthBytes }) => sum + lengthBytes, 0),
+    lengthBytes: starts[bases.length] ?? 0,
     async read(offset, lengthBytes) {
       const joined = Buffer.allocUnsafeSlow(lengthBytes)
-      let start = 0
-      for (const base of bases) {
+      const end = offset + lengthBytes
+      for (let index = partAt(starts, offset); index < bases.length && (starts[index] ?? 0) < end; index += 1) {
+        const start = starts[index] ?? 0
         const from = Math.max(offset, start)
-        const to = Math.min(offset + lengthBytes, start + base.lengthBytes)
-        if (from < to) joined.set(await base.read(from - start, to - from), from - offset)
-        start += base.lengthBytes
+        const to = Math.min(end, starts[index + 1] ?? 0)
+        const bytes = await bases[index]?.read(from - start, to - from)
+        if (bytes !== undefined) joined.set(bytes, from - offset)
       }
       return joined
     },
@@ -73,6 +75,24 @@ export function joinedBase(bases: readonly DeltaBase[]): DeltaBase {
       for (const base of bases) await base[Symbol.asyncDispose]()
     },
   }
+}
+
+/** Where each part begins, one behind the other, and where the last ends. */
+export function startsOf(parts: readonly { readonly lengthBytes: number }[]): Float64Array {
+  const starts = new Float64Array(parts.length + 1)
+  for (const [index, { lengthBytes }] of parts.entries()) starts[index + 1] = (starts[index] ?? 0) + lengthBytes
+  return starts
+}
+
+/** The part that a place is in. */
+export function partAt(starts: Float64Array, offset: number): number {
+  let [low, high] = [0, starts.length - 1]
+  while (low + 1 < high) {
+    const middle = (low + high) >> 1
+    if ((starts[middle] ?? 0) <= offset) low = middle
+    else high = middle
+  }
+  return low
 }
 
 /** One read of the system takes at most 2 GiB less a page. */

@@ -104,12 +104,17 @@ export class DiskShelf implements Shelf<PackPlace> {
       commit: async (object: ObjectHead, chunks: readonly NewChunk<PackPlace>[]) => {
         const list = this.#newPack()
         const listFile = await this.#files.open(list.path + DRAFT_SUFFIX, 'wx')
-        await this.#finish(list, listFile, { chunks: [], object: { head: object, chunks } }, 0)
-        if (file !== undefined || buffered > 0) {
-          await flush()
-          await this.#finish(pack, await opened(), { chunks: names }, lengthBytes)
+        try {
+          await this.#finish(list, listFile, { chunks: [], object: { head: object, chunks } }, 0)
+          if (file !== undefined || buffered > 0) {
+            await flush()
+            await this.#finish(pack, await opened(), { chunks: names }, lengthBytes)
+          }
+          await this.#files.syncDirectory(this.#directory)
+        } catch (error) {
+          await this.#abandon(list, listFile)
+          throw error
         }
-        await this.#files.syncDirectory(this.#directory)
         isDone = true
         this.#lists.set(object.digest, list)
         this.keptBytes += list.fileBytes + pack.fileBytes
@@ -205,17 +210,22 @@ export class DiskShelf implements Shelf<PackPlace> {
     const fresh = this.#newPack()
     const file = await this.#files.open(fresh.path + DRAFT_SUFFIX, 'wx')
     const moved: { readonly chunk: HeldChunk<PackPlace>; readonly place: PackPlace }[] = []
-    let offset = 0
-    for (const chunk of pack.live) {
-      const bytes = await this.#readTogether([chunk])
-      // Moved as it is, wrong or not: whoever reads it finds out. What is gone stays behind.
-      if (bytes === undefined) continue
-      await file.write(bytes)
-      moved.push({ chunk, place: { pack: fresh, offset } })
-      offset += bytes.length
+    try {
+      let offset = 0
+      for (const chunk of pack.live) {
+        const bytes = await this.#readTogether([chunk])
+        // Moved as it is, wrong or not: whoever reads it finds out. What is gone stays behind.
+        if (bytes === undefined) continue
+        await file.write(bytes)
+        moved.push({ chunk, place: { pack: fresh, offset } })
+        offset += bytes.length
+      }
+      await this.#finish(fresh, file, { chunks: moved.map(({ chunk }) => chunk) }, offset)
+      await this.#files.syncDirectory(this.#directory)
+    } catch (error) {
+      await this.#abandon(fresh, file)
+      throw error
     }
-    await this.#finish(fresh, file, { chunks: moved.map(({ chunk }) => chunk) }, offset)
-    await this.#files.syncDirectory(this.#directory)
     for (const { chunk, place } of moved) {
       chunk.place = place
       fresh.live.add(chunk)
@@ -227,6 +237,13 @@ export class DiskShelf implements Shelf<PackPlace> {
   async #drop(pack: Pack): Promise<void> {
     this.keptBytes -= pack.fileBytes
     pack.fileBytes = 0
+    await this.#unlink(pack.path)
+  }
+
+  /** Leaves nothing of a pack that could not be written, by either name. */
+  async #abandon(pack: Pack, file: StoreFile): Promise<void> {
+    await file.close()
+    await this.#unlink(pack.path + DRAFT_SUFFIX)
     await this.#unlink(pack.path)
   }
 

@@ -68,7 +68,8 @@ describe.each(stores)('a store %s', (_where, open) => {
     await writeFile(path, second)
     await store.put(first, { name: 'a' })
     const before = store.stats().keptBytes
-    const { digest } = await store.put(await fileBase(path), { name: 'a' })
+    await using file = await fileBase(path)
+    const { digest } = await store.put(file, { name: 'a' })
     expect(store.stats().keptBytes - before).toBeLessThan(60_000)
     async function* parts(): AsyncGenerator<Uint8Array, void, undefined> {
       for (let at = 0; at < second.length; at += 70_001) yield second.subarray(at, at + 70_001)

@@ -1,4 +1,4 @@
-import type { DeltaBase } from '../delta/base.js'
+import { type DeltaBase, partAt, startsOf } from '../delta/base.js'
 import type { HeldChunk } from './catalog.js'
 
 /** Read from a store at once. */
@@ -10,8 +10,7 @@ export function chunkedBase<Place>(
   read: (chunks: readonly HeldChunk<Place>[]) => Promise<readonly Uint8Array[]>,
   onDispose: () => void,
 ): DeltaBase {
-  const starts = new Float64Array(chunks.length + 1)
-  for (const [index, { lengthBytes }] of chunks.entries()) starts[index + 1] = (starts[index] ?? 0) + lengthBytes
+  const starts = startsOf(chunks)
   const lengthBytes = starts[chunks.length] ?? 0
   let isOpen = true
   return {
@@ -20,7 +19,7 @@ export function chunkedBase<Place>(
       const end = offset + wantedBytes
       if (offset < 0 || end > lengthBytes) throw new RangeError(`bytes ${offset} to ${end} of a baseline of ${lengthBytes}`)
       const joined = Buffer.allocUnsafeSlow(wantedBytes)
-      for (let index = indexOf(starts, offset); index < chunks.length && (starts[index] ?? 0) < end; ) {
+      for (let index = partAt(starts, offset); index < chunks.length && (starts[index] ?? 0) < end; ) {
         const first = index
         const from = starts[first] ?? 0
         do index += 1
@@ -38,15 +37,4 @@ export function chunkedBase<Place>(
       isOpen = false
     },
   }
-}
-
-/** The chunk that a place is in. */
-function indexOf(starts: Float64Array, offset: number): number {
-  let [low, high] = [0, starts.length - 1]
-  while (low + 1 < high) {
-    const middle = (low + high) >> 1
-    if ((starts[middle] ?? 0) <= offset) low = middle
-    else high = middle
-  }
-  return low
 }

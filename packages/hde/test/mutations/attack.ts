@@ -53,7 +53,10 @@ export async function attack(target: Target, count: number, roll: Roll, isForged
     let tookMs = await milliseconds(() => trial(seed, mutant, target, contents, isForged, tally, describe))
     const after = getHeapStatistics()
     tally.mostBytes = Math.max(tally.mostBytes, after.external_memory - before.external_memory)
-    if (after.external_memory - before.external_memory > target.limitBytes) throw new Error(describe(`it allocated ${after.external_memory - before.external_memory} bytes, past its limit of ${target.limitBytes}`))
+    if (after.external_memory - before.external_memory > target.limitBytes)
+      throw new Error(
+        describe(`it allocated ${after.external_memory - before.external_memory} bytes, past its limit of ${target.limitBytes}`),
+      )
     if (after.used_heap_size - before.used_heap_size > HEAP_LIMIT_BYTES) throw new Error(describe('it filled the heap'))
     for (let tries = 1; tookMs > SLOWEST_MS && tries < TRIES; tries += 1) {
       tookMs = Math.min(tookMs, await milliseconds(() => seed.decode(mutant).catch(() => undefined)))

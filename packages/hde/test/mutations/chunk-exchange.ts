@@ -11,17 +11,17 @@ const LIMIT_BYTES = 4 * LIMITS.groupBytes + (2 << 20)
 const REFUSALS = /^ERR_HDE_(CORRUPT|LIMIT|VERSION)$/
 const NAME = 'an object'
 
-const older = Buffer.concat([prose(41, 30_000), noise(42, 12_000)])
+const older = Buffer.concat([prose(41, 14_000), noise(42, 5_000)])
 
 /** Pieces of the older one moved, replaced and left out, so that every question is asked and some of each is held. */
 const newer = Buffer.concat([
-  older.subarray(9_000, 26_000),
-  noise(43, 900),
-  older.subarray(2_000, 8_000),
-  prose(44, 3_000),
-  older.subarray(27_000),
+  older.subarray(5_000, 12_000),
+  noise(43, 300),
+  older.subarray(1_000, 4_500),
+  prose(44, 900),
+  older.subarray(13_000),
 ])
-const pages = Buffer.concat([older.subarray(4_096, 20_480), noise(45, 4_096), older.subarray(24_576, 40_000)])
+const pages = Buffer.concat([older.subarray(4_096, 8_192), noise(45, 1_000), older.subarray(8_192 + 1_000, 17_000)])
 
 /** What both sides said, and what then was sent. */
 interface Exchange {

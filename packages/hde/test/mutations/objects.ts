@@ -58,9 +58,7 @@ export async function objects(makes: Modules, reads: Modules): Promise<Target> {
     [await gathered(encoder.encode(prose(76, 3_000), { kind: KIND })), objectFrameParts],
     [await gathered(encoder.encode(noise(77, 300), { kind: KIND })), objectFrameParts],
   ]
-  const seeds = frames.map(
-    ([frame, parts]): Seed => ({ parts: () => parts(frame), decode: (mutant) => gathered(decoder.decode(mutant)) }),
-  )
+  const seeds = frames.map(([frame, parts]): Seed => ({ parts: () => parts(frame), decode: (mutant) => gathered(decoder.decode(mutant)) }))
   const refusals = /^ERR_HDE_(CORRUPT|LIMIT|VERSION|BASELINE_MISSING|DICTIONARY_MISSING)$/
   return { name: 'objects', seeds, refusals, limitBytes: LIMIT_BYTES }
 }
@@ -76,7 +74,8 @@ export async function dictionaries(makes: Modules, reads: Modules): Promise<Targ
     const frame = await makes.hde.encodeObject(object, { dictionaries: trained, kind: KIND })
     const named = trained.current(KIND)
     const dictionary = named === undefined ? undefined : trained.get(named)
-    if (dictionary === undefined || Buffer.compare(frame.subarray(1, 9), nameOf(dictionary)) !== 0) throw new Error('a frame without the dictionary')
+    if (dictionary === undefined || Buffer.compare(frame.subarray(1, 9), nameOf(dictionary)) !== 0)
+      throw new Error('a frame without the dictionary')
     const parts = [bytesPart(dictionary.subarray(0, 8)), bytesPart(dictionary.subarray(8, 160)), bytesPart(dictionary.subarray(160))]
     seeds.push({
       parts: () => parts.map((part) => ({ ...part })),

@@ -22,7 +22,16 @@ function history(seed: number): ChangeValue[] {
     const actor = actors[roll() % actors.length] ?? ''
     const deps = [latest]
     latest = hex(roll, 64)
-    const odd: readonly ChangeValue[] = [-0, Number.NaN, 2 ** 60, -(2n ** 63n), 2n ** 64n - 1n, Uint8Array.of(1, 2, roll() % 256), 1e-300, null]
+    const odd: readonly ChangeValue[] = [
+      -0,
+      Number.NaN,
+      2 ** 60,
+      -(2n ** 63n),
+      2n ** 64n - 1n,
+      Uint8Array.of(1, 2, roll() % 256),
+      1e-300,
+      null,
+    ]
     const ops = [
       { action: 'set', obj: `${index}@${actor}`, key: `node-${roll() % 30}`, value: (roll() % 1_000) / 8 },
       { action: 'del', obj: '_root', key: 'at', value: odd[index % odd.length] ?? null },

@@ -21,7 +21,7 @@ const ROUNDS = 8
  * ```
  * @public
  */
-export async function lockDirectory<Code extends string>(directory: string, code: Code): Promise<AsyncDisposable> {
+export async function lockDirectory(directory: string, code: string): Promise<AsyncDisposable> {
   const path = join(directory, 'lock')
   const mine = join(directory, `lock.${process.pid}.${crypto.randomUUID()}`)
   await writeFile(mine, await describe(process.pid), { flag: 'wx', mode: 0o600 })
@@ -33,11 +33,11 @@ export async function lockDirectory<Code extends string>(directory: string, code
       if (owner === undefined) continue
       if (await isAlive(owner)) {
         const text = `${directory} is in use by process ${owner.split(' ')[0]}: use another directory, or end that process`
-        throw new DwcpError<Code>(code, text, { details: { directory, owner } })
+        throw new DwcpError(code, text, { details: { directory, owner } })
       }
       await takeAway(path, owner, `${mine}.stale`)
     }
-    throw new DwcpError<Code>(code, `${directory} changes hands too fast to be locked`, { retryable: true, details: { directory } })
+    throw new DwcpError(code, `${directory} changes hands too fast to be locked`, { retryable: true, details: { directory } })
   } finally {
     await rm(mine, { force: true })
   }

@@ -44,7 +44,11 @@ test('a question that takes one chunk for an object of a terabyte costs little m
   const [tag = ''] = await pageTags()
   await using decoder = createChunkDecoder({ store: await storeOfPages() })
   const count = 1 << 18
-  const question = asked('chunks', new Array<string>(count).fill(tag), 2 ** 40)
+  const question = asked(
+    'chunks',
+    Array.from({ length: count }, () => tag),
+    2 ** 40,
+  )
   let turns = 0
   let isAnswered = false
   const others = (): void => {
@@ -108,7 +112,7 @@ test('a group that refers to more than it may have itself is refused before that
       ),
     )
     const packed = { method: methodOf(CODECS.zstd, OLD_USES.prefix), bytes: Uint8Array.of(1, 2, 3) }
-    const group = writeGroup({ lengths: new Array<number>(count).fill(1), goesOn: false, packed })
+    const group = writeGroup({ lengths: Array.from({ length: count }, () => 1), goesOn: false, packed })
     return codeOf(async () => {
       for await (const _ of decoder.decode(parts(CHUNK_MAGIC, group))) continue
     })

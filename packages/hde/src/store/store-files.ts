@@ -27,7 +27,8 @@ export interface StoreFile {
 export const diskFiles: StoreFiles = {
   async lock(directory) {
     await mkdir(directory, { recursive: true })
-    return lockDirectory<HdeErrorCode>(directory, 'ERR_HDE_STORE_LOCKED')
+    const code: HdeErrorCode = 'ERR_HDE_STORE_LOCKED'
+    return lockDirectory(directory, code)
   },
   open: async (path, flags) => storeFile(await open(path, flags, 0o600)),
   rename,

@@ -29,10 +29,15 @@ function mutateOnce(parts: Part[], donors: readonly Part[], roll: Roll): void {
     if (action === 0) parts.splice(at, 1)
     else if (action === 1) parts.splice(other, 0, part)
     else if (action === 2) parts.splice(at, 1, parts[other] ?? part)
-    else parts.splice(other, 0, donors[roll(donors.length)] ?? part)
+    else parts.splice(other, 0, copied(donors[roll(donors.length)] ?? part))
   } else if (part.kind === 'sized') mutateOnce(part.parts, donors, roll)
   else if (part.kind === 'number') mutateNumber(part, roll)
   else mutateBytes(part, leaves(donors), roll)
+}
+
+/** Or a part that was spliced in could be spliced into itself. */
+function copied(part: Part): Part {
+  return part.kind === 'sized' ? { kind: 'sized', parts: part.parts.map(copied) } : { ...part }
 }
 
 function mutateNumber(part: NumberPart, roll: Roll): void {

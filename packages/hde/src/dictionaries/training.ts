@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import { dictionaryBackend, zstdTrain } from '@dwcp/native-rdma/codec'
 import { deltaKernelsOnce } from '../delta/kernels.js'
 import { encodeBatch } from '../documents/batch.js'
@@ -35,7 +36,11 @@ export async function bestDictionary(
   signal?.throwIfAborted()
   const cost = async (dictionary: Uint8Array | undefined): Promise<number> => {
     let bytes = 0
-    for (const object of tried) bytes += (await encoded(object, form, dictionary)).length
+    for (const object of tried) {
+      // In the background: others have their turns.
+      await setImmediate()
+      bytes += (await encoded(object, form, dictionary)).length
+    }
     signal?.throwIfAborted()
     return bytes
   }

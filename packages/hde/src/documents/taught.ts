@@ -1,3 +1,5 @@
+import { setImmediate } from 'node:timers/promises'
+import { isDwcpError } from '@dwcp/interface'
 import type { DeltaKernels } from '../delta/kernels.js'
 import { digestOf, nameIn } from '../dictionaries/name.js'
 import { corrupt } from '../errors.js'
@@ -12,13 +14,11 @@ const MAGIC = Buffer.from('DWDD')
 const FORM_AT = MAGIC.length
 const FRAME_AT = MAGIC.length + 1
 const FORMS = { json: JSON_TEXTS, msgpack: MSGPACK } as const
-/** What a dictionary may hold, so that a peer cannot fill memory by one. */
-const LIMITS = { documents: 4_096, nodes: 1 << 18, documentBytes: 4 << 20 } as const
-/** More teach little more, and each takes its time before the first document of every batch. */
-const MOST_DOCUMENTS = 256
-/** Of samples, so that they cannot have more members than a dictionary may. */
-const MOST_SAMPLE_BYTES = LIMITS.nodes * 2
-const TRIES = 4
+/** What a dictionary may hold, so that a peer can neither fill memory by one nor keep this thread for longer than a twentieth of a second. */
+const LIMITS = { documents: 4_096, nodes: 1 << 14, documentBytes: 1 << 20 } as const
+/** Four times as many made documents at most 3 % shorter, and take four times as long before the first document. */
+const MOST_DOCUMENTS = 64
+const TRIES = 8
 
 /** A dictionary of as many of the samples as fit; undefined where not one does. */
 export async function documentDictionary(
@@ -27,24 +27,27 @@ export async function documentDictionary(
   form: 'json' | 'msgpack',
   dictionaryBytes: number,
 ): Promise<Uint8Array | undefined> {
-  let [count, bytes] = [0, 0]
-  for (const { length } of samples.slice(0, MOST_DOCUMENTS)) {
-    bytes += length
-    if (bytes > MOST_SAMPLE_BYTES) break
-    count += 1
-  }
+  let count = Math.min(MOST_DOCUMENTS, samples.length)
   for (let left = TRIES; left > 0 && count > 0; left -= 1) {
-    const frame = await encodeBatch(
-      kernels,
-      { form: FORMS[form], formers: Array.from({ length: count }, () => undefined) },
-      samples.slice(0, count),
-      LIMITS,
-      undefined,
-    )
-    if (FRAME_AT + frame.length <= dictionaryBytes) return new Uint8Array(Buffer.concat([MAGIC, Uint8Array.of(FORMS[form].code), frame]))
-    count = Math.floor((0.95 * count * (dictionaryBytes - FRAME_AT)) / frame.length)
+    // Training is in the background: others have their turns.
+    await setImmediate()
+    const frame = await frameOf(kernels, form, samples.slice(0, count))
+    const bytes = FRAME_AT + (frame?.length ?? 0)
+    if (frame !== undefined && bytes <= dictionaryBytes)
+      return new Uint8Array(Buffer.concat([MAGIC, Uint8Array.of(FORMS[form].code), frame]))
+    count = frame === undefined ? count >> 1 : Math.floor((0.95 * count * (dictionaryBytes - FRAME_AT)) / frame.length)
   }
   return undefined
+}
+
+/** Undefined where these are more than a dictionary may hold. */
+async function frameOf(kernels: DeltaKernels, form: 'json' | 'msgpack', samples: readonly Uint8Array[]): Promise<Uint8Array | undefined> {
+  try {
+    return await encodeBatch(kernels, { form: FORMS[form], formers: samples.map(() => undefined) }, samples, LIMITS, undefined)
+  } catch (error) {
+    if (isDwcpError(error, 'ERR_HDE_LIMIT')) return undefined
+    throw error
+  }
 }
 
 const known = new WeakMap<Uint8Array, Promise<Taught>>()

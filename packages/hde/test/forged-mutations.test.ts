@@ -4,7 +4,7 @@ import { attack, type Target } from './mutations/attack.ts'
 import { kernels } from './mutations/kernels.ts'
 import { BACKENDS, type Modules, modulesOn } from './mutations/modules.ts'
 import { rolls } from './mutations/mutate.ts'
-import { dictionaries, objects } from './mutations/objects.ts'
+import { givenDictionaries, objects } from './mutations/objects.ts'
 import { pageFrames } from './mutations/page-frames.ts'
 import { changeBatches, columns } from './mutations/records.ts'
 import { forgedStoreFiles } from './mutations/store-files.ts'
@@ -34,7 +34,7 @@ const MAKERS = [
   documentBatches,
   columns,
   changeBatches,
-  dictionaries,
+  givenDictionaries,
   objects,
   forgedStoreFiles,
   v1Deltas,

@@ -3,7 +3,7 @@ import { attack, type Target } from './mutations/attack.ts'
 import { chunkAnswers, chunkQuestions, chunkStreams } from './mutations/chunk-exchange.ts'
 import { BACKENDS, type Modules, modulesOn } from './mutations/modules.ts'
 import { rolls } from './mutations/mutate.ts'
-import { dictionaries, objects } from './mutations/objects.ts'
+import { givenDictionaries, objects } from './mutations/objects.ts'
 import { pageFrames } from './mutations/page-frames.ts'
 import { changeBatches, columns } from './mutations/records.ts'
 import { storeFiles } from './mutations/store-files.ts'
@@ -18,7 +18,7 @@ const MAKERS = [
   ['documents', documentBatches],
   ['columns of documents', columns],
   ['changes', changeBatches],
-  ['dictionaries', dictionaries],
+  ['dictionaries', givenDictionaries],
   ['objects', objects],
   ['chunk questions', chunkQuestions],
   ['chunk answers', chunkAnswers],

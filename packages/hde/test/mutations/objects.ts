@@ -67,7 +67,7 @@ export async function objects(makes: Modules, reads: Modules): Promise<Target> {
  * Dictionaries that a peer sent, in place of those that frames were made with: the frames name what came, so that it is used.
  * What is decoded then has the check of the right object or is refused.
  */
-export async function dictionaries(makes: Modules, reads: Modules): Promise<Target> {
+export async function givenDictionaries(makes: Modules, reads: Modules): Promise<Target> {
   const trained = await dictionariesOf(makes)
   const seeds: Seed[] = []
   for (const object of [texts(78, 1)[0] ?? Buffer.alloc(0), Buffer.concat(texts(79, 8))]) {

@@ -11,7 +11,7 @@ const bench = (...args: string[]): Promise<{ stdout: string; stderr: string }> =
 
 test('the suites are listed with their purpose', async () => {
   const { stdout } = await bench('--list')
-  for (const name of ['delta', 'promised', 'encoding', 'transport', 'migration'])
+  for (const name of ['chunks', 'delta', 'promised', 'encoding', 'transport', 'migration'])
     expect(stdout).toMatch(new RegExp(`^${name} +[A-Z].+\\.$`, 'm'))
 })
 

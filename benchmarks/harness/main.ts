@@ -14,6 +14,7 @@ import type { Suite } from './suite.js'
 /** Loaded when asked for: one suite must not need what only another one imports. */
 const SUITES: Readonly<Record<string, () => Promise<{ readonly suite: Suite }>>> = {
   choice: () => import('../suites/choice.js'),
+  chunks: () => import('../suites/chunks.js'),
   delta: () => import('../suites/delta.js'),
   documents: () => import('../suites/documents.js'),
   promised: () => import('../suites/promised.js'),

@@ -8,7 +8,7 @@ import { startTable } from './start.js'
 
 /** Suites whose figures have tables of their own here, instead of one like those of docs/benchmarks.md. */
 export const TABLED_ELSEWHERE: readonly string[] = ['delta', 'promised']
-const ENCODING_SUITES = [...TABLED_ELSEWHERE, 'encoding', 'choice', 'fallback']
+const ENCODING_SUITES = [...TABLED_ELSEWHERE, 'encoding', 'choice', 'fallback', 'chunks']
 
 /** The tables of docs/encoding.md, by the name of their place there. */
 export function encodingTables(results: readonly SuiteResult[]): ReadonlyMap<string, string> {

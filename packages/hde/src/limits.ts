@@ -2,7 +2,7 @@ import type { DecodeLimits } from '@dwcp/interface'
 
 /**
  * What a decoder accepts unless told otherwise, and what an encoder never passes.
- * A frame describes 8 MiB of pages at most; opaque state is as long as a device model's, not as a memory.
+ * A frame describes pages of which 8 MiB are changed, and 64 MiB in all, at most; opaque state is as long as a device model's, not as a memory.
  *
  * @public
  */

@@ -18,7 +18,7 @@ export interface PageEncoderStats extends EncoderStats {
   /** What was chosen by measured costs, and why; absent without `CodecOptions.shareBytesPerSecond`. */
   readonly choice?: ChoiceStats
   /** Which backend serves, and why; absent before the first call. `zstd` says so where LZ4 stands in for it. */
-  readonly backends?: Readonly<Record<'zstd' | 'lz4' | 'hash', string>>
+  readonly backends?: Readonly<Record<'zstd' | 'lz4' | 'hash' | 'pages', string>>
 }
 
 /** Counts what an encoder does. */

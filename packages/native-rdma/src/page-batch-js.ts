@@ -6,10 +6,8 @@ import { encodePageDelta } from './page-delta.js'
 import type { OwnedPages, PackedPages, PackOptions, PageBatch, SampledPages, TakenPages, TakeOptions } from './page-image.js'
 import type { ScriptPageImage } from './page-image-js.js'
 import { PACK_METHODS, PAGE_OUTCOMES } from './page-outcomes.js'
-import { tagsOf } from './page-tags.js'
 
 const HASH_BYTES = 16
-const SOURCE_SPARE_BYTES = 10
 const NO_BYTES = new Uint8Array()
 /** Between two turns of the loop. */
 const TURN_BYTES = 1 << 20
@@ -32,19 +30,14 @@ interface KnownPage {
   readonly hash: Buffer
 }
 
-/** The twin of PageBatch in native/page_batch.cc. */
+/** The twin of PageBatch in native/page_batch.cc. It looks for no pages that content moved out of: its page deltas would not use them. */
 export class ScriptPageBatch implements PageBatch {
   readonly #hash: PageHash
   readonly #image: ScriptPageImage | undefined
   #region = 0
   #pageBytes = 1
-  #delta = false
   #changed: ChangedPage[] = []
   #known: KnownPage[] = []
-  /** Pages of the image that content moved out of, counted through. */
-  #sources: number[] = []
-  /** These, and the changed pages themselves. */
-  #helping = new Set<number>()
   #closed = false
 
   constructor(hash: PageHash, image: ScriptPageImage | undefined) {
@@ -56,7 +49,6 @@ export class ScriptPageBatch implements PageBatch {
     this.#refuseClosed()
     this.#region = region
     this.#pageBytes = pageBytes
-    this.#delta = options.delta && this.#image !== undefined
     const [outcomes, references] = [new Uint8Array(pages.length), new Array<number>()]
     const hashes = Buffer.alloc(pages.length * HASH_BYTES)
     const zeros = Buffer.alloc(pageBytes)
@@ -76,14 +68,9 @@ export class ScriptPageBatch implements PageBatch {
       const page = { page: pages[taken] ?? 0, now, hash }
       outcomes[taken] = isZero && options.zeros ? this.#takeZero(page) : this.#takePage(page, options, references)
     }
-    if (this.#delta) {
-      await this.#image?.indexPieces()
-      this.#refuseClosed()
-      this.#findSources(before)
-    }
     const changed = this.#changed.length - before
     const described = { hashes: hashes.subarray(0, taken * HASH_BYTES), outcomes: outcomes.subarray(0, taken) }
-    return { taken, changed, sources: this.#sources.length, references: Uint32Array.from(references), ...described }
+    return { taken, changed, sources: 0, references: Uint32Array.from(references), ...described }
   }
 
   sample(mostPages: number): SampledPages {
@@ -99,17 +86,15 @@ export class ScriptPageBatch implements PageBatch {
   async pack({ method, level, spareBytes }: PackOptions): Promise<PackedPages> {
     this.#refuseClosed()
     const source = Buffer.concat(this.#changed.map(({ now }) => now))
-    const sources = method === PACK_METHODS.pageDelta && level !== 0 ? Uint32Array.from(this.#sources).sort() : new Uint32Array()
-    const packed = await this.#packed(method, level, source, sources)
+    const packed = await this.#packed(method, level, source)
     this.#refuseClosed()
     const saves = packed.length < source.length
-    const used = { method: saves ? method : PACK_METHODS.raw, sources: saves ? sources : new Uint32Array() }
     const payload = saves ? packed : source
-    const payloadOffset = spareBytes + used.sources.length * SOURCE_SPARE_BYTES
-    const bytes = new Uint8Array(payloadOffset + payload.length + HASH_BYTES)
-    bytes.set(payload, payloadOffset)
+    const bytes = new Uint8Array(spareBytes + payload.length + HASH_BYTES)
+    bytes.set(payload, spareBytes)
     this.#commit()
-    return { ...used, bytes, payloadOffset, payloadBytes: payload.length }
+    const used = { method: saves ? method : PACK_METHODS.raw, sources: new Uint32Array() }
+    return { ...used, bytes, payloadOffset: spareBytes, payloadBytes: payload.length }
   }
 
   close(): void {
@@ -143,35 +128,12 @@ export class ScriptPageBatch implements PageBatch {
     return isDelta ? PAGE_OUTCOMES.delta : PAGE_OUTCOMES.full
   }
 
-  /** Pages that keep most of their old content need no other. */
-  #findSources(from: number): void {
-    const image = this.#image
-    if (image === undefined) return
-    const firstPage = image.regions[this.#region]?.firstPage ?? 0
-    const taken = this.#changed.slice(from)
-    for (const { page, old } of taken) if (old !== undefined) this.#helping.add(firstPage + page)
-    for (const { now, old } of taken) {
-      const tags = tagsOf(now, this.#pageBytes)
-      const before = old === undefined ? new Uint32Array() : tagsOf(old, this.#pageBytes)
-      const fresh = tags.filter((tag) => !before.includes(tag))
-      if (fresh.length * 2 <= tags.length) continue
-      for (const tag of fresh) {
-        const source = image.findPiece(tag, this.#pageBytes)
-        if (source === undefined || this.#helping.has(source) || this.#sources.length >= this.#changed.length) continue
-        this.#helping.add(source)
-        this.#sources.push(source)
-      }
-    }
-  }
-
-  async #packed(method: number, level: number, source: Buffer, sources: Uint32Array): Promise<Uint8Array> {
+  async #packed(method: number, level: number, source: Buffer): Promise<Uint8Array> {
     if (method === PACK_METHODS.raw || source.length === 0) return source
     if (method === PACK_METHODS.lz4) return chosenCodecs().lz4.compress(source, NO_BYTES)
     if (method === PACK_METHODS.zstd) return chosenCodecs().zstd.compress(source, level, NO_BYTES)
-    const helping = Buffer.alloc(sources.length * this.#pageBytes)
-    for (const [index, number] of sources.entries()) this.#image?.read(number, this.#pageBytes, helping, index * this.#pageBytes)
     const old = this.#changed.map((one) => one.old ?? Buffer.alloc(this.#pageBytes))
-    return encodePageDelta(source, Buffer.concat([...old, helping]), { pageBytes: this.#pageBytes, level })
+    return encodePageDelta(source, Buffer.concat(old), { pageBytes: this.#pageBytes, level })
   }
 
   #commit(): void {
@@ -186,7 +148,5 @@ export class ScriptPageBatch implements PageBatch {
   #clear(): void {
     this.#changed = []
     this.#known = []
-    this.#sources = []
-    this.#helping = new Set()
   }
 }

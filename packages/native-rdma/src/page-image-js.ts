@@ -1,18 +1,12 @@
-import { setImmediate } from 'node:timers/promises'
 import type { Backend } from './backend.js'
 import type { PageHash } from './hash-contract.js'
 import { ScriptPageBatch } from './page-batch-js.js'
 import { readFrameJs } from './page-frame-js.js'
 import type { PageImage, PageImages, PageRegion } from './page-image.js'
 import { PageIndex } from './page-index.js'
-import { tagsOf } from './page-tags.js'
 import { RegionImage } from './region-image.js'
 
 const HASH_BYTES = 16
-/** Of the index by tags, in entries a page: guests have about two tags for each page, and zero pages have none. */
-const TAGS_PER_INDEXED_PAGE = 2
-/** Between two turns of the loop. */
-const TURN_BYTES = 1 << 20
 
 export function scriptImages(hash: PageHash, backend: Backend): PageImages {
   const keeps: SegmentKeeps = new Map()
@@ -34,7 +28,6 @@ export class ScriptPageImage implements PageImage {
   readonly regions: readonly PageRegion[]
   readonly memories: readonly RegionImage[]
   readonly #index: PageIndex
-  readonly #pieces: PageIndex
   readonly #hash: PageHash
   readonly #keeps: SegmentKeeps
   #keptOverheadBytes = 0
@@ -42,21 +35,20 @@ export class ScriptPageImage implements PageImage {
   private constructor(
     regions: readonly PageRegion[],
     memories: readonly RegionImage[],
-    indexes: readonly [PageIndex, PageIndex],
+    index: PageIndex,
     hash: PageHash,
     keeps: SegmentKeeps,
   ) {
     this.regions = regions
     this.memories = memories
-    ;[this.#index, this.#pieces] = indexes
+    this.#index = index
     this.#hash = hash
     this.#keeps = keeps
   }
 
   static empty(regions: readonly PageRegion[], hash: PageHash, keeps: SegmentKeeps): ScriptPageImage {
     const memories = regions.map(({ pageBytes, maxPages }) => new RegionImage(pageBytes, maxPages))
-    const pages = pagesOf(regions)
-    return new ScriptPageImage(regions, memories, [new PageIndex(pages), new PageIndex(pages * TAGS_PER_INDEXED_PAGE)], hash, keeps)
+    return new ScriptPageImage(regions, memories, new PageIndex(pagesOf(regions)), hash, keeps)
   }
 
   endPage(region: number): number {
@@ -65,9 +57,7 @@ export class ScriptPageImage implements PageImage {
 
   fork(regions: readonly PageRegion[]): ScriptPageImage {
     const memories = regions.map(({ pageBytes, maxPages }, region) => new RegionImage(pageBytes, maxPages, this.memories[region]))
-    const pages = pagesOf(regions)
-    const indexes = [this.#index.fork(pages), this.#pieces.fork(pages * TAGS_PER_INDEXED_PAGE)] as const
-    return new ScriptPageImage(regions, memories, [...indexes], this.#hash, this.#keeps)
+    return new ScriptPageImage(regions, memories, this.#index.fork(pagesOf(regions)), this.#hash, this.#keeps)
   }
 
   async countKnown(pages: Uint8Array, pageBytes: number): Promise<number> {
@@ -107,27 +97,6 @@ export class ScriptPageImage implements PageImage {
     return place?.memory.equals(place.page, bytes, offset) === true ? number : undefined
   }
 
-  /** Makes `findPiece` know what was written since. Not done while writing: no encoder ever asks most images that decoders keep. */
-  async indexPieces(): Promise<void> {
-    let bytes = 0
-    for (const [region, { firstPage, pageBytes }] of this.regions.entries()) {
-      const content = Buffer.alloc(pageBytes)
-      for (const page of this.memories[region]?.takeWritten() ?? []) {
-        this.memories[region]?.read(page, content, 0)
-        for (const tag of tagsOf(content, pageBytes)) this.#pieces.insert(tag, firstPage + page, this.#endPages * TAGS_PER_INDEXED_PAGE)
-        bytes += pageBytes
-        if (bytes % TURN_BYTES < pageBytes) await setImmediate()
-      }
-    }
-  }
-
-  /** The number, counted through, of a page of this length that was seen to hold a piece with this tag. */
-  findPiece(tag: number, pageBytes: number): number | undefined {
-    const number = this.#pieces.find(tag)
-    const place = number === undefined ? undefined : this.locate(number, pageBytes)
-    return place?.memory.holds(place.page) === true ? number : undefined
-  }
-
   /** Where a page of this length is; undefined where there is none. */
   locate(number: number, pageBytes: number): { readonly memory: RegionImage; readonly page: number } | undefined {
     for (const [region, { firstPage, maxPages }] of this.regions.entries()) {
@@ -149,15 +118,12 @@ export class ScriptPageImage implements PageImage {
     const shape = this.regions[region]
     if (shape === undefined) return
     this.memories[region]?.write(page, bytes, offset)
-    this.#index.insert(hashes.readUInt32BE(hashOffset), shape.firstPage + page, this.#endPages)
-  }
-
-  get #endPages(): number {
-    return this.memories.reduce((sum, { endPage }) => sum + endPage, 0)
+    const pages = this.memories.reduce((sum, { endPage }) => sum + endPage, 0)
+    this.#index.insert(hashes.readUInt32BE(hashOffset), shape.firstPage + page, pages)
   }
 
   get #overheadBytes(): number {
-    return this.memories.reduce((sum, memory) => sum + memory.mapsBytes, this.#index.lengthBytes + this.#pieces.lengthBytes)
+    return this.memories.reduce((sum, memory) => sum + memory.heldMapBytes, this.#index.lengthBytes)
   }
 
   #count(change: 1 | -1): number {

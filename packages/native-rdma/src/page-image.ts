@@ -207,7 +207,7 @@ export interface PageImages {
 
 /**
  * {@link PageImages} by the addon, as jobs on the libuv thread pool, or by JavaScript on the calling thread, which turns the loop
- * every mebibyte that it takes, but decodes a frame in one go. Both read each other's frames; images of one are of no use to the other.
+ * every mebibyte that it takes, and packs and decodes a frame in one go. Both read each other's frames; images of one are of no use to the other.
  *
  * @param hash - For the JavaScript one. The addon has its own, of the same digests.
  * @param backend - Insists on one.

@@ -33,13 +33,6 @@ export function tagPages(pages: Uint8Array, pageBytes: number): Uint32Array {
   return tags
 }
 
-/** Those that one page has: at most {@link TAGS_PER_PAGE}. */
-export function tagsOf(page: Uint8Array, pageBytes: number): Uint32Array {
-  const tags = tagPages(page, pageBytes)
-  const end = tags.indexOf(0)
-  return end === -1 ? tags : tags.subarray(0, end)
-}
-
 /** The twin of TagPages in native/page_scan.cc; of a page with more anchors than tags it may choose others. */
 export function tagPagesJs(pages: Uint8Array, pageBytes: number, tags: Uint32Array): void {
   const units = wordsOf(pages)

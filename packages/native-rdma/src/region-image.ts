@@ -1,5 +1,3 @@
-import { PageSet } from './page-set.js'
-
 const SEGMENT_BYTES = 16 * 1024
 
 /**
@@ -15,8 +13,8 @@ export class RegionImage {
   readonly #segments: Map<number, Buffer>
   /** Segments that no fork shares. */
   readonly #owned = new Set<number>()
-  readonly #held: PageSet
-  readonly #written: PageSet
+  /** One bit a page: whether it was ever written. */
+  #held: Uint8Array
   #endPage: number
 
   constructor(pageBytes: number, maxPages: number, origin?: RegionImage) {
@@ -24,8 +22,7 @@ export class RegionImage {
     this.maxPages = maxPages
     this.#segmentPages = Math.max(1, SEGMENT_BYTES / pageBytes)
     this.#segments = new Map(origin?.segments())
-    this.#held = origin === undefined ? new PageSet(maxPages) : origin.#held.copy(maxPages)
-    this.#written = origin === undefined ? new PageSet(maxPages) : origin.#written.copy(maxPages)
+    this.#held = origin === undefined ? new Uint8Array(0) : origin.#held.slice()
     this.#endPage = origin?.endPage ?? 0
   }
 
@@ -39,7 +36,7 @@ export class RegionImage {
   }
 
   holds(page: number): boolean {
-    return this.#held.has(page)
+    return ((this.#held[page >>> 3] ?? 0) & (1 << (page & 7))) !== 0
   }
 
   /** Whether there is anything but zeros around `page`: only then is its old content worth comparing with. */
@@ -62,7 +59,6 @@ export class RegionImage {
 
   write(page: number, bytes: Buffer, offset: number): void {
     bytes.copy(this.#writable(Math.floor(page / this.#segmentPages)), this.#offsetOf(page), offset, offset + this.pageBytes)
-    this.#written.add(page)
     this.#hold(page)
   }
 
@@ -75,13 +71,8 @@ export class RegionImage {
     this.#hold(page)
   }
 
-  /** Pages with new content since this was asked last, ascending. */
-  takeWritten(): Iterable<number> {
-    return this.#written.take()
-  }
-
-  get mapsBytes(): number {
-    return this.#held.lengthBytes + this.#written.lengthBytes
+  get heldMapBytes(): number {
+    return this.#held.length
   }
 
   get segmentsBytes(): number {
@@ -104,7 +95,13 @@ export class RegionImage {
   }
 
   #hold(page: number): void {
-    this.#held.add(page)
+    const index = page >>> 3
+    if (index >= this.#held.length) {
+      const grown = new Uint8Array(Math.min(Math.ceil(this.maxPages / 8), Math.max(64, (index + 1) * 2)))
+      grown.set(this.#held)
+      this.#held = grown
+    }
+    this.#held[index] = (this.#held[index] ?? 0) | (1 << (page & 7))
     if (page >= this.#endPage) this.#endPage = page + 1
   }
 }

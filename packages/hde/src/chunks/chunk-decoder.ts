@@ -2,7 +2,7 @@ import { setImmediate } from 'node:timers/promises'
 import { DwcpError } from '@dwcp/interface'
 import { ByteReader } from '../byte-reader.js'
 import { FrameReader } from '../delta/frame-reader.js'
-import { type DeltaKernels, loadDeltaKernels } from '../delta/kernels.js'
+import { type DeltaKernels, deltaKernelsOnce } from '../delta/kernels.js'
 import { corrupt, type HdeErrorCode, pastLimit } from '../errors.js'
 import { OLD_USES, oldUseOf, unpack } from '../packing.js'
 import type { HeldChunk } from '../store/catalog.js'
@@ -165,7 +165,7 @@ class Receiver<Place> implements ChunkDecoder {
     frames: Uint8Array | AsyncIterable<Uint8Array>,
     { signal }: { readonly signal?: AbortSignal } = {},
   ): AsyncGenerator<Uint8Array, void, undefined> {
-    const kernels = await loadDeltaKernels()
+    const kernels = await deltaKernelsOnce()
     const source = new FrameReader(frames, 2 * this.#limits.groupBytes + 4096)
     try {
       await source.magic(CHUNK_MAGIC)

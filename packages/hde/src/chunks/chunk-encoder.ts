@@ -1,7 +1,7 @@
 import { type Digest, DwcpError } from '@dwcp/interface'
 import { cutChunks } from '@dwcp/native-rdma/chunk'
 import { bytesBase, type DeltaBase } from '../delta/base.js'
-import { loadDeltaKernels } from '../delta/kernels.js'
+import { deltaKernelsOnce } from '../delta/kernels.js'
 import { packStream } from '../delta/packing.js'
 import type { HdeErrorCode } from '../errors.js'
 import { keysOf, segmentsOf } from './cut.js'
@@ -133,7 +133,7 @@ export function createChunkEncoder(options: ChunkEncoderOptions = {}): ChunkEnco
     async *encode(object, { have, signal } = {}) {
       const source = object instanceof Uint8Array ? bytesBase(object) : object
       requireSame(source, have)
-      const kernels = await loadDeltaKernels()
+      const kernels = await deltaKernelsOnce()
       const whole = have === undefined ? await startObjectDigest(kind) : undefined
       const missing = have?.missing ?? (source.lengthBytes === 0 ? [] : [{ offset: 0, lengthBytes: source.lengthBytes }])
       yield CHUNK_MAGIC

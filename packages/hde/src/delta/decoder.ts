@@ -9,7 +9,7 @@ import { decodeBlock, readBlock } from './block.js'
 import { DEFAULT_DELTA_LIMITS, type DeltaLimits } from './bounds.js'
 import { KINDS, MOST_HEAD_BYTES, readEnd, readHead, type StreamHead } from './format.js'
 import { FrameReader } from './frame-reader.js'
-import { type DeltaKernels, loadDeltaKernels } from './kernels.js'
+import { type DeltaKernels, deltaKernelsOnce } from './kernels.js'
 
 /**
  * The base of a stream, and how to follow it.
@@ -58,11 +58,9 @@ export interface DeltaDecoderOptions {
  */
 export function createDeltaDecoder(options: DeltaDecoderOptions = {}): DeltaDecoder {
   const limits = { ...DEFAULT_DELTA_LIMITS, ...options.limits }
-  let loading: Promise<DeltaKernels> | undefined
   return {
     async *decode(frames, { base: given, signal, onProgress } = {}) {
-      loading ??= loadDeltaKernels()
-      const kernels = await loading
+      const kernels = await deltaKernelsOnce()
       const source = new FrameReader(frames, 2 * limits.blockBytes + MOST_HEAD_BYTES)
       try {
         await source.magic()

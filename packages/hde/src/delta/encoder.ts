@@ -6,7 +6,7 @@ import { type BlockPlace, encodeBlock } from './block.js'
 import { blocksOf, isStream } from './blocks.js'
 import { BLOCK_BYTES, WINDOW_BYTES } from './bounds.js'
 import { MAGIC, writeEnd, writeHead } from './format.js'
-import { type DeltaKernels, loadDeltaKernels } from './kernels.js'
+import { deltaKernelsOnce } from './kernels.js'
 import { type LevelChoice, LiveLevel } from './level-choice.js'
 import { type DeltaLevel, LEVELS } from './levels.js'
 
@@ -109,7 +109,6 @@ export function createDeltaEncoder(options: DeltaEncoderOptions = {}): DeltaEnco
   const levels = { fast: 0, balanced: 0, small: 0 }
   let lastChoice: LevelChoice | undefined
   let [rawBytes, wireBytes, literalBytes, patchBytes, missedBaselines] = [0, 0, 0, 0, 0]
-  let loading: Promise<DeltaKernels> | undefined
   const stats = (): DeltaStats => ({
     rawBytes,
     wireBytes,
@@ -125,8 +124,7 @@ export function createDeltaEncoder(options: DeltaEncoderOptions = {}): DeltaEnco
       await using kept = baseline === undefined ? undefined : await baselines?.base(baseline)
       if (baseline !== undefined && kept === undefined) missedBaselines += 1
       const base = given ?? kept ?? bytesBase(new Uint8Array())
-      loading ??= loadDeltaKernels()
-      const kernels = await loading
+      const kernels = await deltaKernelsOnce()
       const source = object instanceof Uint8Array ? bytesBase(object) : object
       const targetBytes = isStream(source) ? lengthBytes : source.lengthBytes
       // A base that fits one window is read once.

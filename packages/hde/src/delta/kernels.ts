@@ -10,14 +10,14 @@ export interface DeltaKernels extends Kernels {
   readonly reference: typeof deltaReference
 }
 
-export async function loadDeltaKernels(): Promise<DeltaKernels> {
-  return { ...(await loadKernels()), hash: await loadHash(), match: deltaMatch, apply: deltaApply, reference: deltaReference }
-}
-
 let loading: Promise<DeltaKernels> | undefined
 
 /** The same for every caller. */
 export function deltaKernelsOnce(): Promise<DeltaKernels> {
   loading ??= loadDeltaKernels()
   return loading
+}
+
+async function loadDeltaKernels(): Promise<DeltaKernels> {
+  return { ...(await loadKernels()), hash: await loadHash(), match: deltaMatch, apply: deltaApply, reference: deltaReference }
 }

@@ -55,7 +55,7 @@ export async function encodeObject(object: Uint8Array, options: ObjectEncodeOpti
   signal?.throwIfAborted()
   dictionaries?.sample(kind, 'bytes', () => object.slice())
   const digest = dictionaries?.current(kind)
-  const frame = await packObject(object, digest === undefined ? undefined : dictionaries?.get(digest))
+  const frame = await packObject(object, digest === undefined ? undefined : dictionaries?.get(digest), signal)
   signal?.throwIfAborted()
   return frame
 }
@@ -77,10 +77,10 @@ export async function decodeObject(frame: Uint8Array, options: ObjectDecodeOptio
   throw corrupt('an object that does not have the digest it was sent with')
 }
 
-export async function packObject(object: Uint8Array, dictionary: Uint8Array | undefined): Promise<Uint8Array> {
+export async function packObject(object: Uint8Array, dictionary: Uint8Array | undefined, signal?: AbortSignal): Promise<Uint8Array> {
   const kernels = await deltaKernelsOnce()
   const head = new ByteWriter()
-  const alone = await packAlone(kernels, object)
+  const alone = await packAlone(kernels, object, signal === undefined ? {} : { signal })
   let [method, name, body] = [alone.method, new Uint8Array(), alone.body]
   if (dictionary !== undefined && dictionaryBackend().canEncode) {
     const zstd = await zstdCompressWith(object, dictionary, { level: ZSTD_LEVEL })
@@ -92,9 +92,13 @@ export async function packObject(object: Uint8Array, dictionary: Uint8Array | un
   return new Uint8Array(Buffer.concat([head.view(), name, body, kernels.hash.xxh3_128(object).subarray(0, CHECK_BYTES)]))
 }
 
-async function packAlone(kernels: DeltaKernels, object: Uint8Array): Promise<{ readonly method: number; readonly body: Uint8Array }> {
+async function packAlone(
+  kernels: DeltaKernels,
+  object: Uint8Array,
+  stopping: { readonly signal?: AbortSignal },
+): Promise<{ readonly method: number; readonly body: Uint8Array }> {
   const packed = kernels.zstdEncodes
-    ? { method: METHODS.zstd, body: (await kernels.zstdCompress(object, { level: ZSTD_LEVEL })).subarray(ZSTD_MAGIC.length) }
+    ? { method: METHODS.zstd, body: (await kernels.zstdCompress(object, { level: ZSTD_LEVEL, ...stopping })).subarray(ZSTD_MAGIC.length) }
     : { method: METHODS.lz4, body: await kernels.lz4Compress(object) }
   return packed.body.length < object.length ? packed : { method: METHODS.raw, body: object }
 }

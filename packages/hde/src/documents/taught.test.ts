@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { loadDeltaKernels } from '../delta/kernels.ts'
+import { deltaKernelsOnce } from '../delta/kernels.ts'
 import { encodeBatch } from './batch.ts'
 import { JSON_TEXTS } from './forms.ts'
 import { documentDictionary, taughtBy } from './taught.ts'
@@ -12,7 +12,7 @@ function members(document: number, count: number): Uint8Array {
 }
 
 test('a dictionary that would teach for long is refused before it does', async () => {
-  const kernels = await loadDeltaKernels()
+  const kernels = await deltaKernelsOnce()
   const samples = Array.from({ length: 50 }, (_, index) => members(index, 1_000))
   const frame = await encodeBatch(kernels, { form: JSON_TEXTS, formers: samples.map(() => undefined) }, samples, MANY, undefined)
   const dictionary = new Uint8Array(Buffer.concat([Buffer.from('DWDD'), Uint8Array.of(1), frame]))
@@ -21,7 +21,7 @@ test('a dictionary that would teach for long is refused before it does', async (
 })
 
 test('what is trained is within what is accepted, however many members samples have', async () => {
-  const kernels = await loadDeltaKernels()
+  const kernels = await deltaKernelsOnce()
   for (const count of [3, 40, 300, 4_000]) {
     const samples = Array.from({ length: 200 }, (_, index) => members(index, count))
     const dictionary = await documentDictionary(kernels, samples, 'json', 16 << 10)

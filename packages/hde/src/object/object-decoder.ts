@@ -1,6 +1,7 @@
 import { type ChunkDecoder, type ChunkDecoderOptions, type ChunkLimits, createChunkDecoder } from '../chunks/chunk-decoder.js'
 import type { DigestKind } from '../chunks/modes.js'
 import { CHUNK_MAGIC } from '../chunks/stream-format.js'
+import { blocksOf } from '../delta/blocks.js'
 import type { DeltaLimits } from '../delta/bounds.js'
 import { createDeltaDecoder, type DeltaDecodeOptions } from '../delta/decoder.js'
 import { MAGIC } from '../delta/format.js'
@@ -127,12 +128,10 @@ async function* rejoined(head: Uint8Array, source: AsyncIterator<Uint8Array>): A
 }
 
 async function collect(parts: Uint8Array | AsyncIterable<Uint8Array>, mostBytes: number): Promise<Uint8Array> {
-  const kept: Uint8Array[] = []
-  let lengthBytes = 0
-  for await (const part of parts instanceof Uint8Array ? [parts] : parts) {
-    lengthBytes += part.length
-    if (lengthBytes > mostBytes) throw pastLimit('the length of a frame', lengthBytes, mostBytes, 'raise limits.smallObjectBytes')
-    kept.push(part)
+  const pieces = parts instanceof Uint8Array ? [parts] : blocksOf(parts, mostBytes + 1)
+  for await (const piece of pieces) {
+    if (piece.length <= mostBytes) return piece
+    throw pastLimit('the length of a frame', piece.length, mostBytes, 'raise limits.smallObjectBytes')
   }
-  return Buffer.concat(kept)
+  return new Uint8Array()
 }

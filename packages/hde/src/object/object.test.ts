@@ -1,6 +1,14 @@
 import { expect, test } from 'vitest'
 import { noise, prose, seeded } from '../../test/support.ts'
-import { bytesBase, createDecoder, createDictionaryStore, createEncoder, createMemoryStore, type ObjectDecoder } from '../index.ts'
+import {
+  bytesBase,
+  createDecoder,
+  createDictionaryStore,
+  createEncoder,
+  createMemoryStore,
+  encodeObject,
+  type ObjectDecoder,
+} from '../index.ts'
 
 const older = noise(1, 300_000)
 const newer = older.slice().fill(7, 1000, 1100)
@@ -105,4 +113,20 @@ test('the bytes of a stream that is given up are not read on', async () => {
   stopped.abort(new Error('enough'))
   await expect(joined(createDecoder().decode(watched(), { signal: stopped.signal }))).rejects.toThrow('enough')
   expect(isReturned).toBe(true)
+})
+
+test('an object in one frame is put together from pieces of a byte within its limit, and refused past it', async () => {
+  const frame = await encodeObject(noise(5, 3000))
+  const bytewise = async function* (): AsyncGenerator<Uint8Array, void, undefined> {
+    for (const byte of frame) yield Uint8Array.of(byte)
+  }
+  const decoder = createDecoder({ limits: { smallObjectBytes: 4000 } })
+  expect(Buffer.compare(await joined(decoder.decode(bytewise())), noise(5, 3000))).toBe(0)
+
+  let taken = 0
+  const endless = async function* (): AsyncGenerator<Uint8Array, void, undefined> {
+    for (; taken < 100_000; taken += 1) yield Uint8Array.of(0x10)
+  }
+  await expect(joined(decoder.decode(endless()))).rejects.toMatchObject({ code: 'ERR_HDE_LIMIT' })
+  expect(taken).toBeLessThan(6000)
 })

@@ -14,10 +14,12 @@
 #include <string>
 #include <vector>
 
+#include "../chunk.h"
 #include "../dictionary.h"
 #include "../lz4.h"
 #include "../delta.h"
 #include "../page_delta.h"
+#include "../page_frame.h"
 #include "../zstd.h"
 
 extern "C" {
@@ -363,6 +365,117 @@ Target PageDeltaTarget(size_t page_bytes) {
           }};
 }
 
+// Frames of pages whose payload, references and sources are anything; pages and outcomes are what a reader has checked. The image
+// is only read until a frame is committed, here to copies of it.
+Target PageFrameTarget() {
+  static constexpr size_t kPages = 40;
+  static constexpr size_t kPageBytes = 256;
+  static const std::vector<dwcp::RegionShape> shapes = {{kPageBytes, 5, 0}, {kPageBytes, kPages, 5}};
+  struct Seed {
+    dwcp::PageFrame frame;
+    Blob payload;
+  };
+  const auto image = std::make_shared<dwcp::PageImage>(shapes);
+  const auto memory = std::make_shared<Blob>(StateLike(kPages * kPageBytes));
+  const auto seeds = std::make_shared<std::vector<Seed>>();
+  for (size_t round = 0; round < 5; ++round) {
+    if (round > 0) {
+      for (int change = 0; change < 12; ++change) (*memory)[Below(memory->size())] = Next();
+      for (size_t at = 2 * kPageBytes; at < 3 * kPageBytes; ++at) (*memory)[at] = Next();
+      std::fill_n(memory->begin() + (5 + round) * kPageBytes, kPageBytes, 0);
+      std::copy_n(memory->begin() + 20 * kPageBytes, kPageBytes, memory->begin() + (10 + round) * kPageBytes);
+      std::copy_n(memory->begin() + 30 * kPageBytes + 16, kPageBytes, memory->begin() + 15 * kPageBytes);
+    }
+    std::vector<uint32_t> listed;
+    for (uint32_t page = 0; page < kPages - 4; ++page) listed.push_back(page);
+    dwcp::PageBatch batch(std::make_shared<dwcp::PageImage>(*image, shapes));
+    const dwcp::TakeOptions options = {1, kPageBytes, true, true, true, kPages};
+    const Bytes numbers = {reinterpret_cast<uint8_t*>(listed.data()), listed.size() * 4};
+    const Outcome taken = batch.Take({memory->data(), listed.size() * kPageBytes}, numbers, options);
+    const Outcome packed = batch.Pack(static_cast<dwcp::PackMethod>(round % 4), 1, 8, dwcp::kDigestBytes);
+    if (taken.fault != Fault::kNone || packed.fault != Fault::kNone) Fail("page frames", "a seed was not made", state);
+    const auto* head = reinterpret_cast<const uint32_t*>(taken.bytes.data());
+    const auto* said = reinterpret_cast<const uint32_t*>(packed.bytes.data());
+    const uint8_t* hashes = taken.bytes.data() + (4 + head[3]) * 4;
+    Seed seed;
+    seed.frame.region = 1;
+    seed.frame.page_bytes = kPageBytes;
+    seed.frame.pages = listed;
+    seed.frame.references.assign(head + 4, head + 4 + head[3]);
+    seed.frame.outcomes.assign(hashes + listed.size() * 16, hashes + listed.size() * 17);
+    seed.frame.method = static_cast<dwcp::PackMethod>(said[0]);
+    seed.frame.sources.assign(said + 3, said + 3 + said[2]);
+    const uint8_t* end = packed.bytes.data() + packed.bytes.length() - dwcp::kDigestBytes;
+    seed.payload.assign(end - said[1], end);
+    if (round > 0) {
+      seeds->push_back(seed);
+      continue;
+    }
+    dwcp::FrameReader reader(seed.frame, image);
+    if (reader.Read({seed.payload.data(), seed.payload.size()}).fault != Fault::kNone) Fail("page frames", "a seed was not read", state);
+    reader.Commit();
+  }
+  const auto mutated = std::make_shared<dwcp::PageFrame>();
+  const auto held = std::make_shared<Blob>();
+  const auto content = [image] {
+    Blob bytes(kPages * kPageBytes);
+    for (uint64_t page = 0; page < kPages; ++page) {
+      const uint8_t* at = image->Content(1, page);
+      if (at != nullptr) std::copy_n(at, kPageBytes, bytes.begin() + page * kPageBytes);
+    }
+    return bytes;
+  };
+  *held = content();
+  return {"page frames", 8 * memory->size() + kSpareBytes,
+          [seeds, mutated] {
+            const Seed& seed = (*seeds)[Below(seeds->size())];
+            *mutated = seed.frame;
+            for (std::vector<uint32_t>* list : {&mutated->references, &mutated->sources}) {
+              if (!list->empty() && Below(4) == 0) (*list)[Below(list->size())] = Below(2) == 0 ? Below(kPages + 10) : Boundary();
+            }
+            if (Below(20) == 0) mutated->method = static_cast<dwcp::PackMethod>(Below(4));
+            Blob payload = seed.payload;
+            if (Below(8) > 0) Mutate(payload, (*seeds)[Below(seeds->size())].payload);
+            return payload;
+          },
+          [image, mutated, held, content](Bytes bytes) {
+            const auto fork = std::make_shared<dwcp::PageImage>(*image, shapes);
+            dwcp::FrameReader reader(*mutated, fork);
+            Outcome pages = reader.Read(bytes);
+            if (pages.fault == Fault::kNone) reader.Commit();
+            if (content() != *held) Fail("page frames", "another image was changed", state);
+            return dwcp::Outcome{pages.fault, pages.message, {}};
+          }};
+}
+
+// Whatever is cut, the chunks are as long as they may be, and all of it. Nothing is refused.
+void CutAnything(size_t count) {
+  for (size_t round = 0; round < count; ++round) {
+    const size_t length = Below(20'000);
+    Blob bytes = Below(2) == 0 ? StateLike(length) : Blob(length, static_cast<uint8_t>(Next()));
+    for (size_t at = Below(9); at < length; at += 1 + Below(99)) bytes[at] = Next();
+    const std::unique_ptr<uint8_t[]> exact(new uint8_t[length]);
+    std::copy(bytes.begin(), bytes.end(), exact.get());
+    const uint32_t least = dwcp::kLeastChunkBytes + Below(2'000);
+    const uint32_t average = std::max<uint32_t>(512, least + Below(3'000));
+    const dwcp::ChunkSizes sizes = {least, average, average + static_cast<uint32_t>(Below(9'000))};
+    const bool is_last = Below(2) == 0;
+    const size_t digest_bytes = dwcp::HashProblem().empty() && Below(2) == 0 ? 16 : 32;
+    const auto kind = digest_bytes == 16 ? dwcp::DigestKind::kXxh3 : dwcp::DigestKind::kBlake3;
+    const Outcome cut = dwcp::Chunk({exact.get(), length}, sizes, is_last, kind);
+    size_t all = 0;
+    for (size_t at = 0; at < cut.bytes.length(); at += 4 + digest_bytes) {
+      uint32_t chunk;
+      std::memcpy(&chunk, cut.bytes.data() + at, 4);
+      all += chunk;
+      const bool is_end = is_last && all == length;
+      if (chunk > sizes.most || chunk == 0 || (chunk < sizes.least && !is_end)) Fail("chunks", "a chunk of a wrong length", state);
+    }
+    if (cut.fault != Fault::kNone || (is_last ? all != length : all > length || length - all >= sizes.most + 1)) Fail("chunks", "not all of it", state);
+  }
+  std::printf("chunks: %zu inputs cut\n", count);
+}
+
 }  // namespace
 
 int main(int count, char** values) {
@@ -379,11 +492,13 @@ int main(int count, char** values) {
   if (dwcp::Lz4Problem().empty()) targets.push_back(Lz4Target());
   if (dwcp::PageDeltaProblem().empty()) {
     for (const size_t page_bytes : {64u, 576u, 4096u}) targets.push_back(PageDeltaTarget(page_bytes));
+    if (dwcp::HashProblem().empty() && dwcp::Lz4Problem().empty()) targets.push_back(PageFrameTarget());
   }
   for (const Target& target : targets) {
     const Tally tally = Attack(target, mutants / targets.size());
     std::printf("%s: %zu mutants, %zu decoded, %zu refused; slowest %.2f ms of CPU; at most %zu bytes\n", target.name.c_str(),
                 tally.decoded + tally.refused, tally.decoded, tally.refused, tally.slowest_ns / 1e6, tally.most_bytes);
   }
+  CutAnything(mutants / 40);
   return 0;
 }

@@ -113,6 +113,7 @@ export class DiskShelf implements Shelf<PackPlace> {
           await this.#files.syncDirectory(this.#directory)
         } catch (error) {
           await this.#abandon(list, listFile)
+          if (file !== undefined) await this.#abandon(pack, file)
           throw error
         }
         isDone = true

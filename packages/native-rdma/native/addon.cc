@@ -10,6 +10,7 @@
 #include "blake3.h"
 #include "chunk.h"
 #include "addon_pages.h"
+#include "arguments.h"
 #include "hash.h"
 #include "job.h"
 #include "lz4.h"
@@ -23,6 +24,9 @@
 namespace {
 
 using dwcp::Bytes;
+using dwcp::CountOf;
+using dwcp::HeldBy;
+using dwcp::Hold;
 using dwcp::Outcome;
 
 // src/addon.ts refuses an addon built for another signature of these functions.
@@ -31,12 +35,6 @@ constexpr uint32_t kBindingVersion = 8;
 Bytes BytesOf(const Napi::Value& value) {
   const auto array = value.As<Napi::Uint8Array>();
   return {array.Data(), array.ByteLength()};
-}
-
-uint64_t CountOf(const Napi::Value& value) {
-  const double number = value.As<Napi::Number>().DoubleValue();
-  if (!(number > 0)) return 0;
-  return number >= 18446744073709551615.0 ? std::numeric_limits<uint64_t>::max() : static_cast<uint64_t>(number);
 }
 
 Napi::Value ZstdCompress(const Napi::CallbackInfo& info) {
@@ -138,17 +136,6 @@ void Hash(const Napi::CallbackInfo& info) { dwcp::Hash(BytesOf(info[0]), info[1]
 
 void HashPages(const Napi::CallbackInfo& info) {
   dwcp::HashPages(BytesOf(info[0]), CountOf(info[1]), info[2].As<Napi::Uint8Array>().Data());
-}
-
-template <class Held>
-Held* HeldBy(const Napi::Value& value) {
-  return value.As<Napi::External<Held>>().Data();
-}
-
-// The finalizer also runs when the environment goes, in worker threads too.
-template <class Held>
-Napi::Value Hold(Napi::Env env, Held* held) {
-  return Napi::External<Held>::New(env, held, [](Napi::BasicEnv, Held* data) { delete data; });
 }
 
 Napi::Value HashStreamCreate(const Napi::CallbackInfo& info) {

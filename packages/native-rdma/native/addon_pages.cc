@@ -4,6 +4,7 @@
 #include <memory>
 #include <vector>
 
+#include "arguments.h"
 #include "job.h"
 #include "page_batch.h"
 #include "page_format.h"
@@ -23,18 +24,6 @@ struct HeldBatch {
 struct HeldFrame {
   std::shared_ptr<FrameReader> reader;
 };
-
-size_t CountOf(const Napi::Value& value) { return static_cast<size_t>(value.As<Napi::Number>().DoubleValue()); }
-
-template <class Held>
-Held* HeldBy(const Napi::Value& value) {
-  return value.As<Napi::External<Held>>().Data();
-}
-
-template <class Held>
-Napi::Value Hold(Napi::Env env, Held* held) {
-  return Napi::External<Held>::New(env, held, [](Napi::BasicEnv, Held* data) { delete data; });
-}
 
 std::shared_ptr<PageImage> ImageOf(const Napi::Value& value) {
   return value.IsExternal() ? HeldBy<HeldImage>(value)->image : nullptr;

@@ -28,6 +28,7 @@
         "native/page_pool.cc",
         "native/page_references.cc",
         "native/page_scan.cc",
+        "native/scratch.cc",
         "native/socket.cc",
         "native/stop.cc",
         "native/zstd.cc"

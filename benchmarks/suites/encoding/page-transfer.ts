@@ -80,7 +80,7 @@ export async function openPageLink(profile: EncodingProfile, { before, sibling }
 async function transfer(
   { memory, chunks, arriving }: ListedMemory,
   source: ReturnType<typeof createCodec>,
-  target: StateCodec,
+  target: ReturnType<typeof createCodec>,
   have: readonly Digest[],
 ): Promise<TransferCost> {
   const job = { workload: WORKLOAD, regions: regionsOf(memory) }
@@ -94,7 +94,7 @@ async function transfer(
     for (const chunk of chunks) frames.push(...(await encoder.encode(chunk)))
     const encodeSeconds = encodeCpu()
     const decodeCpu = cpuStopwatch()
-    for (const frame of frames) for (const chunk of await decoder.decode(frame)) place(chunk, arrived)
+    for (const frame of frames) await decoder.apply(frame, () => arrived)
     const decodeSeconds = decodeCpu()
     if (Buffer.compare(arrived, memory) !== 0) throw new Error('what was decoded is not what was encoded')
     const wireBytes = frames.reduce((sum, frame) => sum + frame.length, 0)
@@ -134,11 +134,6 @@ function bytesOf(memory: Uint8Array, pages: Uint32Array): Uint8Array {
   const bytes = new Uint8Array(pages.length * PAGE_BYTES)
   pages.forEach((page, index) => bytes.set(memory.subarray(page * PAGE_BYTES, (page + 1) * PAGE_BYTES), index * PAGE_BYTES))
   return bytes
-}
-
-function place(chunk: StateChunk, memory: Uint8Array): void {
-  if (chunk.kind !== 'pages') return
-  chunk.pages.forEach((page, index) => memory.set(chunk.bytes.subarray(index * PAGE_BYTES, (index + 1) * PAGE_BYTES), page * PAGE_BYTES))
 }
 
 /** Seconds of CPU of the whole process: the codec's threads are in it, and hardly anything else is. */

@@ -5,7 +5,7 @@ import type { Candidate } from './baseline-choice.js'
 import { Baselines } from './baselines.js'
 import { LiveChoice } from './choice/live-choice.js'
 import { PAGE_MODEL } from './choice/weights.js'
-import { StateDecoder } from './decoder.js'
+import { type PageDecoder, StateDecoder } from './decoder.js'
 import { type PageEncoder, StateEncoder } from './encoder.js'
 import { fits } from './fits.js'
 import { type Kernels, loadKernels } from './kernels.js'
@@ -61,12 +61,13 @@ export interface CodecOptions {
 export const DEFAULT_BASELINE_BYTES: number = 1024 ** 3
 
 /**
- * {@link StateCodec}, whose encoders tell more in `stats`.
+ * {@link StateCodec}, whose encoders tell more in `stats`, and whose decoders write to memories.
  *
  * @public
  */
 export interface PageCodec extends StateCodec {
   encoder(options: Parameters<StateCodec['encoder']>[0]): PageEncoder
+  decoder(options: Parameters<StateCodec['decoder']>[0]): PageDecoder
 }
 
 /**

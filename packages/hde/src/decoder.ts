@@ -6,7 +6,7 @@ import { fits } from './fits.js'
 import { FRAME_KINDS, type OpenFrame, openFrame } from './frame.js'
 import type { Kernels } from './kernels.js'
 import { OpaqueJoin } from './opaque-frame.js'
-import { PagesDecoder } from './pages-decoder.js'
+import { type MemoryOf, PagesDecoder } from './pages-decoder.js'
 import { readStart } from './start-frame.js'
 import { Turn } from './turn.js'
 
@@ -23,7 +23,33 @@ export interface DecoderParts {
   readonly keep: (digest: Digest, image: PageImage | undefined, whole: boolean) => void
 }
 
-export class StateDecoder implements Decoder {
+/**
+ * What a frame held: a chunk of state, or which pages were written to a memory.
+ *
+ * @public
+ */
+export type AppliedChunk =
+  | Exclude<StateChunk, { kind: 'pages' }>
+  | { readonly kind: 'applied'; readonly region: number; readonly pages: Uint32Array }
+
+/**
+ * The decoder of this package: {@link Decoder}, which can write pages to where they belong instead of handing them out.
+ *
+ * @public
+ */
+export interface PageDecoder extends Decoder {
+  /**
+   * As `decode`, but pages are written to the memory of their region once all of them are verified, each at its number times its length,
+   * off the calling thread: with the addon in half of the time that it takes to have them handed out and to place them.
+   *
+   * @param memoryOf - Gives the memory of a region, at least so many bytes of it: asked for each frame of pages, so that it may grow or move
+   * between two of them. It is lent until the promise settles, in no resizable buffer, and not to be read before.
+   * @throws `ERR_HDE_*` as `decode`, and then no memory was written to; `RangeError` for a memory that is shorter; what `memoryOf` throws.
+   */
+  apply(frame: Uint8Array, memoryOf: (region: number, lengthBytes: number) => Uint8Array): Promise<readonly AppliedChunk[]>
+}
+
+export class StateDecoder implements PageDecoder {
   readonly #parts: DecoderParts
   readonly #turn = new Turn('decoder')
   readonly #opaque: OpaqueJoin
@@ -37,13 +63,22 @@ export class StateDecoder implements Decoder {
   }
 
   decode(frame: Uint8Array): Promise<readonly StateChunk[]> {
+    return this.#take(frame, undefined)
+  }
+
+  async apply(frame: Uint8Array, memoryOf: MemoryOf): Promise<readonly AppliedChunk[]> {
+    const chunks = await this.#take(frame, memoryOf)
+    return chunks.map((chunk) => (chunk.kind === 'pages' ? { kind: 'applied', region: chunk.region, pages: chunk.pages } : chunk))
+  }
+
+  #take(frame: Uint8Array, memoryOf: MemoryOf | undefined): Promise<readonly StateChunk[]> {
     return this.#turn.take(async () => {
       const kernels = await this.#parts.kernels()
       this.#turn.refuseClosed()
       const open = openFrame(frame, this.#sequence, this.#parts.limits, kernels.hash)
       if ((open.kind === FRAME_KINDS.start) !== (this.#sequence === 0)) throw corrupt(`a frame of kind ${open.kind} at ${this.#sequence}`)
       if (this.#opaque.open && open.kind !== FRAME_KINDS.opaque) throw corrupt('opaque state that breaks off')
-      const chunks = await this.#decode(open, kernels)
+      const chunks = await this.#decode(open, kernels, memoryOf)
       this.#sequence += 1
       return chunks
     })
@@ -59,13 +94,13 @@ export class StateDecoder implements Decoder {
     else image?.close()
   }
 
-  async #decode(frame: OpenFrame, kernels: Kernels): Promise<readonly StateChunk[]> {
+  async #decode(frame: OpenFrame, kernels: Kernels, memoryOf: MemoryOf | undefined): Promise<readonly StateChunk[]> {
     switch (frame.kind) {
       case FRAME_KINDS.start:
         this.#start(frame, kernels)
         return []
       case FRAME_KINDS.pages:
-        return this.#pagesDecoder === undefined ? [] : [{ kind: 'pages', ...(await this.#pagesDecoder.decode(frame)) }]
+        return this.#pagesDecoder === undefined ? [] : [{ kind: 'pages', ...(await this.#pagesDecoder.decode(frame, memoryOf)) }]
       case FRAME_KINDS.opaque: {
         const bytes = await this.#opaque.add(frame, kernels)
         return bytes === undefined ? [] : [{ kind: 'opaque', bytes }]

@@ -41,6 +41,9 @@ export interface OpenFrame {
   readonly kind: number
   /** Behind version, kind and sequence. */
   readonly reader: ByteReader
+  /** Every byte before this place. */
+  head(headBytes: number): Uint8Array
+  readonly check: Uint8Array
   /** Throws unless the check at the end fits the head, which ends where `reader` stood after it, and `content`. */
   verify(headBytes: number, content: Uint8Array): void
 }
@@ -58,12 +61,15 @@ export function openFrame(frame: Uint8Array, sequence: number, limits: DecodeLim
   const kind = reader.byte()
   const found = reader.varint()
   if (found !== sequence) throw corrupt(`frame ${found} came where frame ${sequence} was due`, { found, due: sequence })
+  const [head, check] = [(headBytes: number): Uint8Array => frame.subarray(0, headBytes), frame.subarray(-HASH_BYTES)]
   return {
     kind,
     reader,
+    head,
+    check,
     verify(headBytes, content) {
-      const check = hash.xxh3_128(Buffer.concat([frame.subarray(0, headBytes), content]))
-      if (Buffer.compare(check, frame.subarray(-HASH_BYTES)) !== 0) throw corrupt(`the check of frame ${sequence} does not hold`)
+      if (Buffer.compare(hash.xxh3_128(Buffer.concat([head(headBytes), content])), check) !== 0)
+        throw corrupt(`the check of frame ${sequence} does not hold`)
     },
   }
 }

@@ -9,6 +9,7 @@ export {
 export { type ChunkEncoder, type ChunkEncoderOptions, type ChunkHave, createChunkEncoder } from './chunks/chunk-encoder.js'
 export type { ChunkMode, DigestKind } from './chunks/modes.js'
 export { type CodecOptions, createCodec, DEFAULT_BASELINE_BYTES, type PageCodec } from './codec.js'
+export type { AppliedChunk, PageDecoder } from './decoder.js'
 export { bytesBase, type DeltaBase, fileBase, joinedBase } from './delta/base.js'
 export type { BaselineSource } from './delta/baselines.js'
 export { DEFAULT_DELTA_LIMITS, type DeltaLimits } from './delta/bounds.js'

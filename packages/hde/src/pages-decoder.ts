@@ -1,5 +1,5 @@
 import { isDwcpError } from '@dwcp/interface'
-import type { PageFrame, PageImage, PageRegion, ReadPages } from '@dwcp/native-rdma/codec'
+import type { PageFrame, PageImage, PageReader, PageRegion } from '@dwcp/native-rdma/codec'
 import { corrupt } from './errors.js'
 import type { OpenFrame } from './frame.js'
 import type { Kernels } from './kernels.js'
@@ -10,45 +10,50 @@ import { type PagesHead, readPagesHead } from './pages-frame.js'
 export interface DecodedPages {
   readonly region: number
   readonly pages: Uint32Array
+  /** Empty where they were written to a memory. */
   readonly bytes: Uint8Array
 }
 
-/** Turns frames of kind `pages` back into pages, in one job off this thread that brings the image up to date once the check holds. */
+/** The memory of a region, of at least so many bytes. */
+export type MemoryOf = (region: number, lengthBytes: number) => Uint8Array
+
+/** Turns frames of kind `pages` back into pages, in one job off this thread that verifies them and brings the image up to date. */
 export class PagesDecoder {
-  readonly #kernels: Kernels
   readonly #layout: readonly PageRegion[]
-  readonly #image: PageImage | undefined
+  readonly #hasImage: boolean
   readonly #chunkBytes: number
-  readonly #closing = new AbortController()
+  readonly #reader: PageReader
 
   constructor(kernels: Kernels, layout: readonly PageRegion[], image: PageImage | undefined, chunkBytes: number) {
-    this.#kernels = kernels
     this.#layout = layout
-    this.#image = image
+    this.#hasImage = image !== undefined
     this.#chunkBytes = chunkBytes
+    this.#reader = kernels.images.reader(image)
   }
 
-  async decode(frame: OpenFrame): Promise<DecodedPages> {
-    const head = readPagesHead(frame.reader, this.#layout, this.#chunkBytes)
-    const headBytes = frame.reader.offset
-    checkUse(head, this.#image !== undefined)
-    const described = { ...head, pageBytes: this.#layout[head.region]?.pageBytes ?? 0, payload: frame.reader.rest() }
-    const read = await this.#read(described)
-    frame.verify(headBytes, read.hashes)
-    read.commit()
-    return { region: head.region, pages: head.pages, bytes: read.bytes }
+  async decode({ reader, head: headUpTo, check }: OpenFrame, memoryOf: MemoryOf | undefined): Promise<DecodedPages> {
+    const read = readPagesHead(reader, this.#layout, this.#chunkBytes)
+    const head = headUpTo(reader.offset)
+    checkUse(read, this.#hasImage)
+    const { region, pages } = read
+    const pageBytes = this.#layout[region]?.pageBytes ?? 0
+    const memory = pages.length === 0 ? undefined : memoryOf?.(region, ((pages.at(-1) ?? 0) + 1) * pageBytes)
+    const bytes = await this.#read({ ...read, pageBytes, payload: reader.rest(), head, check }, memory)
+    return { region, pages, bytes }
   }
 
   /** Ends a job under way. */
   close(): void {
-    this.#closing.abort()
+    this.#reader.close()
   }
 
-  async #read(frame: PageFrame): Promise<ReadPages> {
+  async #read(frame: PageFrame, memory: Uint8Array | undefined): Promise<Uint8Array> {
     try {
-      return await this.#kernels.images.read(frame, this.#image, this.#closing.signal)
+      return await this.#reader.read(frame, memory)
     } catch (error) {
-      throw isDwcpError(error, 'ERR_NATIVE_CORRUPT') ? corrupt('a frame of pages that does not decode', {}, error) : error
+      throw isDwcpError(error, 'ERR_NATIVE_CORRUPT')
+        ? corrupt('a frame that does not decode to the pages it was made of', {}, error)
+        : error
     }
   }
 }

@@ -1,5 +1,6 @@
 #include "addon_pages.h"
 
+#include <algorithm>
 #include <cstring>
 #include <memory>
 #include <vector>
@@ -21,7 +22,7 @@ struct HeldImage {
 struct HeldBatch {
   std::shared_ptr<PageBatch> batch;
 };
-struct HeldFrame {
+struct HeldReader {
   std::shared_ptr<FrameReader> reader;
 };
 
@@ -74,24 +75,31 @@ Napi::Value ImageCountKnown(const Napi::CallbackInfo& info) {
   });
 }
 
-Napi::Value FrameCreate(const Napi::CallbackInfo& info) {
-  PageFrame frame;
-  frame.region = CountOf(info[1]);
-  frame.page_bytes = CountOf(info[2]);
-  frame.pages = CopyOf<uint32_t, Napi::Uint32Array>(info[3]);
-  frame.outcomes = CopyOf<uint8_t, Napi::Uint8Array>(info[4]);
-  frame.references = CopyOf<uint32_t, Napi::Uint32Array>(info[5]);
-  frame.sources = CopyOf<uint32_t, Napi::Uint32Array>(info[6]);
-  frame.method = static_cast<PackMethod>(CountOf(info[7]));
-  return Hold(info.Env(), new HeldFrame{std::make_shared<FrameReader>(std::move(frame), ImageOf(info[0]))});
+Napi::Value ReaderCreate(const Napi::CallbackInfo& info) {
+  return Hold(info.Env(), new HeldReader{std::make_shared<FrameReader>(ImageOf(info[0]))});
 }
 
-Napi::Value FrameRead(const Napi::CallbackInfo& info) {
-  return RunJob(info, [reader = HeldBy<HeldFrame>(info[2])->reader](Bytes payload, Bytes) { return reader->Read(payload); });
-}
+void ReaderClose(const Napi::CallbackInfo& info) { HeldBy<HeldReader>(info[0])->reader.reset(); }
 
-// On the calling thread: it takes addresses over, not pages.
-void FrameCommit(const Napi::CallbackInfo& info) { HeldBy<HeldFrame>(info[0])->reader->Commit(); }
+Napi::Value ReaderRead(const Napi::CallbackInfo& info) {
+  auto frame = std::make_shared<PageFrame>();
+  frame->region = CountOf(info[3]);
+  frame->page_bytes = CountOf(info[4]);
+  frame->pages = CopyOf<uint32_t, Napi::Uint32Array>(info[5]);
+  frame->outcomes = CopyOf<uint8_t, Napi::Uint8Array>(info[6]);
+  frame->references = CopyOf<uint32_t, Napi::Uint32Array>(info[7]);
+  frame->sources = CopyOf<uint32_t, Napi::Uint32Array>(info[8]);
+  frame->method = static_cast<PackMethod>(CountOf(info[9]));
+  frame->head = CopyOf<uint8_t, Napi::Uint8Array>(info[10]);
+  const auto check = info[11].As<Napi::Uint8Array>();
+  if (check.ByteLength() == kDigestBytes) std::copy_n(check.Data(), kDigestBytes, frame->check.emplace().begin());
+  // Lent by the caller until the job is done; empty where the pages are to be handed out.
+  auto memory = info[1].As<Napi::Uint8Array>();
+  uint8_t* target = memory.ByteLength() > 0 ? memory.Data() : nullptr;
+  return RunJob(info, [reader = HeldBy<HeldReader>(info[2])->reader, frame, target](Bytes payload, Bytes) {
+    return reader->Read(*frame, payload, target);
+  });
+}
 
 Napi::Value BatchCreate(const Napi::CallbackInfo& info) {
   return Hold(info.Env(), new HeldBatch{std::make_shared<PageBatch>(ImageOf(info[0]))});
@@ -138,9 +146,9 @@ void ExportPages(Napi::Env env, Napi::Object exports) {
   exports.Set("imageUnkeep", Napi::Function::New(env, ImageUnkeep, "imageUnkeep"));
   exports.Set("imageLength", Napi::Function::New(env, ImageLength, "imageLength"));
   exports.Set("imageCountKnown", Napi::Function::New(env, ImageCountKnown, "imageCountKnown"));
-  exports.Set("frameCreate", Napi::Function::New(env, FrameCreate, "frameCreate"));
-  exports.Set("frameRead", Napi::Function::New(env, FrameRead, "frameRead"));
-  exports.Set("frameCommit", Napi::Function::New(env, FrameCommit, "frameCommit"));
+  exports.Set("readerCreate", Napi::Function::New(env, ReaderCreate, "readerCreate"));
+  exports.Set("readerClose", Napi::Function::New(env, ReaderClose, "readerClose"));
+  exports.Set("readerRead", Napi::Function::New(env, ReaderRead, "readerRead"));
   exports.Set("batchCreate", Napi::Function::New(env, BatchCreate, "batchCreate"));
   exports.Set("batchClose", Napi::Function::New(env, BatchClose, "batchClose"));
   exports.Set("batchTake", Napi::Function::New(env, BatchTake, "batchTake"));

@@ -18,6 +18,8 @@ Library::Library(const char* name) : name_(name) {
   }
 }
 
+bool Library::Has(const char* symbol) const { return handle_ != nullptr && dlsym(handle_, symbol) != nullptr; }
+
 void* Library::Find(const char* symbol) {
   if (handle_ == nullptr) return nullptr;
   void* found = dlsym(handle_, symbol);

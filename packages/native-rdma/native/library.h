@@ -15,10 +15,17 @@ class Library {
     function = reinterpret_cast<Function*>(Find(symbol));
   }
 
+  // Binds `preferred` where there is one, else `symbol`.
+  template <class Function>
+  void Bind(Function*& function, const char* preferred, const char* symbol) {
+    function = reinterpret_cast<Function*>(Has(preferred) ? Find(preferred) : Find(symbol));
+  }
+
   // Empty when the library and every symbol asked for were found.
   const std::string& problem() const { return problem_; }
 
  private:
+  bool Has(const char* symbol) const;
   void* Find(const char* symbol);
 
   std::string name_;

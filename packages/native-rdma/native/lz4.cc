@@ -62,6 +62,12 @@ Outcome OutOfMemory(size_t bytes) {
   return Outcome::Failed(Fault::kOutOfMemory, "no memory for " + std::to_string(bytes) + " bytes");
 }
 
+// Every byte of a block adds at most 255 bytes: what declares more is refused before it is allocated.
+Outcome RefuseLength(Bytes block, uint64_t length) {
+  if (block.length <= kLz4MaxBytes + kLz4MaxBytes / 255 + 16 && length <= kLz4MaxBytes && length / 255 <= block.length) return {};
+  return Outcome::Failed(Fault::kCorrupt, std::to_string(block.length) + " bytes cannot hold " + std::to_string(length));
+}
+
 }  // namespace
 
 const std::string& Lz4Problem() { return Api().library.problem(); }
@@ -92,20 +98,26 @@ Outcome Lz4Compress(Bytes source, Bytes prefix) {
 }
 
 Outcome Lz4Decompress(Bytes block, Bytes prefix, uint64_t length) {
-  // Every byte of a block adds at most 255 bytes: what declares more is refused before it is allocated.
-  if (block.length > kLz4MaxBytes + kLz4MaxBytes / 255 + 16 || length > kLz4MaxBytes || length / 255 > block.length) {
-    return Outcome::Failed(Fault::kCorrupt, std::to_string(block.length) + " bytes cannot hold " + std::to_string(length));
-  }
-  Outcome outcome;
-  if (!outcome.bytes.Allocate(length)) return OutOfMemory(length);
+  Outcome refused = RefuseLength(block, length);
+  if (refused.fault != Fault::kNone) return refused;
+  Buffer bytes;
+  if (!bytes.Allocate(length)) return OutOfMemory(length);
+  Outcome outcome = Lz4DecompressTo(block, prefix, bytes.data(), length);
+  if (outcome.fault == Fault::kNone) outcome.bytes = std::move(bytes);
+  return outcome;
+}
+
+Outcome Lz4DecompressTo(Bytes block, Bytes prefix, uint8_t* target, size_t length) {
+  Outcome refused = RefuseLength(block, length);
+  if (refused.fault != Fault::kNone) return refused;
   const Bytes tail = Tail(prefix);
-  const int written = Api().decompress(Chars(block.data), reinterpret_cast<char*>(outcome.bytes.data()), static_cast<int>(block.length),
+  const int written = Api().decompress(Chars(block.data), reinterpret_cast<char*>(target), static_cast<int>(block.length),
                                        static_cast<int>(length), Chars(tail.data), static_cast<int>(tail.length));
   if (written < 0) return Outcome::Failed(Fault::kCorrupt, "a sequence leads out of the block, its output or its prefix");
   if (static_cast<uint64_t>(written) != length) {
     return Outcome::Failed(Fault::kCorrupt, "the block holds " + std::to_string(written) + " bytes instead of " + std::to_string(length));
   }
-  return outcome;
+  return {};
 }
 
 }  // namespace dwcp

@@ -16,5 +16,7 @@ Outcome Lz4Compress(Bytes source, Bytes prefix);
 
 // Exactly `length` bytes, or the block is corrupt.
 Outcome Lz4Decompress(Bytes block, Bytes prefix, uint64_t length);
+// The same into memory with room for them.
+Outcome Lz4DecompressTo(Bytes block, Bytes prefix, uint8_t* target, size_t length);
 
 }  // namespace dwcp

@@ -24,13 +24,6 @@ PageHash HashPage(const uint8_t* page, size_t page_bytes) {
   return hash;
 }
 
-// Memories are compared as fast as they can be read, and pages of an image lie in any order: hardware prepares nothing across them.
-void Prefetch(const uint8_t* page, size_t page_bytes) {
-  constexpr size_t kLineBytes = 64;
-  constexpr size_t kAheadBytes = 1024;
-  for (size_t at = 0; at < std::min(page_bytes, kAheadBytes); at += kLineBytes) __builtin_prefetch(page + at);
-}
-
 size_t TagPage(const uint8_t* page, size_t page_bytes, uint32_t* tags) {
   TagPages(page, 1, page_bytes, tags);
   return static_cast<size_t>(std::find(tags, tags + kTagsPerPage, 0) - tags);
@@ -115,7 +108,7 @@ Outcome PageBatch::Take(Bytes pages, Bytes numbers, const TakeOptions& options) 
     if (taken % kStopPages == 0 && IsStopped()) return Stopped();
     if (image_ != nullptr && taken + 1 < count) {
       const uint8_t* next = image_->Content(region_, number_at(taken + 1));
-      if (next != nullptr) Prefetch(next, page_bytes_);
+      if (next != nullptr) PrefetchPage(next, page_bytes_);
     }
     const size_t known_before = known_.size() + changed_.size();
     const PageOutcome outcome =

@@ -1,11 +1,14 @@
 #pragma once
 
 #include <memory>
-#include <span>
+#include <optional>
+#include <vector>
 
 #include "outcome.h"
 #include "page_batch.h"
+#include "page_delta.h"
 #include "page_image.h"
+#include "scratch.h"
 
 namespace dwcp {
 
@@ -19,37 +22,48 @@ struct PageFrame {
   std::vector<uint32_t> references;
   std::vector<uint32_t> sources;
   PackMethod method;
+  // Every byte of the frame before the payload.
+  std::vector<uint8_t> head;
+  // Must be the hash of `head` and the hashes of the pages, where it is given.
+  std::optional<PageHash> check;
 };
 
-// Turns a frame back into pages. The image is only read until Commit. The twin is src/page-frame-js.ts.
+// Turns frames back into pages, one after the other, and brings the image up to date. The twin is src/page-frame-js.ts.
 class FrameReader {
  public:
   // `image` may be null.
-  FrameReader(PageFrame frame, std::shared_ptr<PageImage> image);
-  ~FrameReader();
+  explicit FrameReader(std::shared_ptr<PageImage> image) : image_(std::move(image)) {}
+  ~FrameReader() { Clear(); }
   FrameReader(const FrameReader&) = delete;
   FrameReader& operator=(const FrameReader&) = delete;
 
-  // Once: the pages one after the other, then their hashes.
-  Outcome Read(Bytes payload);
-  // Once, after Read gave pages, and before another frame is read against the image.
-  void Commit();
+  // The pages one after the other; with `memory` nothing is given, and each page is written there at its number times its length. Neither
+  // the memory nor the image is touched before the check holds.
+  Outcome Read(const PageFrame& frame, Bytes payload, uint8_t* memory);
 
  private:
-  const uint8_t* Old(size_t index) const;
-  Outcome CheckReferences() const;
-  Outcome ReadChanged(Bytes payload);
-  Outcome Unpack(Bytes payload, size_t length) const;
-  Outcome ApplyDelta(Bytes payload);
-  Outcome WritePages();
+  const uint8_t* Old(const PageFrame& frame, size_t index) const;
+  Outcome CheckReferences(const PageFrame& frame) const;
+  Outcome OpenPayload(const PageFrame& frame, Bytes payload);
+  Outcome OpenPlain(const PageFrame& frame, Bytes payload, size_t length);
+  Outcome MakePages(const PageFrame& frame, uint8_t* out);
+  void Commit(const PageFrame& frame);
   void Clear();
 
-  PageFrame frame_;
   const std::shared_ptr<PageImage> image_;
-  PagePool& pool_;
+  Scratch scratch_;
+  PagePool* pool_ = nullptr;
   // The new content of the changed pages: to be given to the image or back to the pool.
   std::vector<uint8_t*> changed_;
-  std::vector<PageHash> hashes_;
+  // Of each page listed; null: zeros.
+  std::vector<const uint8_t*> contents_;
+  // The head, and behind it the hashes.
+  std::vector<uint8_t> checked_;
+  // What a page delta builds on.
+  std::vector<const uint8_t*> old_;
+  // One of these gives the changed pages.
+  std::optional<PageDeltaReader> delta_;
+  const uint8_t* plain_ = nullptr;
 };
 
 }  // namespace dwcp

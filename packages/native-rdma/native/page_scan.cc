@@ -177,6 +177,29 @@ const PageScan& Scan() {
 
 const PageScan& PlainScan() { return kPlain; }
 
+void StreamPage(uint8_t* to, const uint8_t* from, size_t bytes) {
+#if defined(__x86_64__)
+  constexpr size_t kAheadBytes = 1024;
+  if (reinterpret_cast<uintptr_t>(to) % sizeof(__m128i) == 0) {
+    for (size_t at = 0; at < bytes; at += kPageStepBytes) {
+      __builtin_prefetch(from + at + kAheadBytes);
+      for (size_t part = at; part < at + kPageStepBytes; part += sizeof(__m128i)) {
+        _mm_stream_si128(reinterpret_cast<__m128i*>(to + part), _mm_loadu_si128(reinterpret_cast<const __m128i*>(from + part)));
+      }
+    }
+    _mm_sfence();
+    return;
+  }
+#endif
+  std::memcpy(to, from, bytes);
+}
+
+void PrefetchPage(const uint8_t* page, size_t bytes) {
+  constexpr size_t kLineBytes = 64;
+  constexpr size_t kMostBytes = 1024;
+  for (size_t at = 0; at < std::min(bytes, kMostBytes); at += kLineBytes) __builtin_prefetch(page + at);
+}
+
 void ScanPages(const uint8_t* old_pages, const uint8_t* new_pages, size_t count, size_t page_bytes, uint8_t* kinds) {
   const PageScan& scan = Scan();
   for (size_t page = 0; page < count; ++page) {

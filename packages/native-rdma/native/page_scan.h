@@ -36,6 +36,12 @@ enum class PageKind : uint8_t { kSame = 0, kWords = 1, kWhole = 2, kZero = 3 };
 // For each page whether it equals the old one, is zero, or is neither (kWords). `kinds` has room for them.
 void ScanPages(const uint8_t* old_pages, const uint8_t* new_pages, size_t count, size_t page_bytes, uint8_t* kinds);
 
+// Copies past the caches what is not read again soon: without its target being read first, it took a third less time.
+void StreamPage(uint8_t* to, const uint8_t* from, size_t bytes);
+
+// Into the cache, the beginning of a page that is read soon: hardware prepares nothing across pages that lie in any order.
+void PrefetchPage(const uint8_t* page, size_t bytes);
+
 constexpr size_t kTagsPerPage = 8;
 
 // What content that has moved is recognised by: for each page up to kTagsPerPage hashes of the words from an anchor on, never 0; the

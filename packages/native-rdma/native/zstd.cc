@@ -213,10 +213,13 @@ Outcome ZstdCompress(Bytes source, Bytes prefix, int level, LongDistance matchin
   return outcome;
 }
 
-Outcome ZstdDecompress(Bytes frame, Bytes prefix, uint64_t max_bytes) {
+namespace {
+
+// What the frame's head declares, or kSizeUnknown, in `declared`; anything but one whole frame of at most `max_bytes` is refused.
+Outcome CheckFrame(Bytes frame, uint64_t max_bytes, uint64_t& declared) {
   const Zstd& zstd = Api();
   if (!StartsAsZstdFrame(frame)) return Outcome::Failed(Fault::kCorrupt, "does not start with the magic number of zstd");
-  const unsigned long long declared = zstd.getFrameContentSize(frame.data, frame.length);
+  declared = zstd.getFrameContentSize(frame.data, frame.length);
   if (declared == kSizeError) return Outcome::Failed(Fault::kCorrupt, "the frame header is malformed or cut off");
   if (declared != kSizeUnknown && declared > max_bytes) {
     return Outcome::Failed(Fault::kTooLarge, "the frame declares " + std::to_string(declared) + " bytes");
@@ -224,25 +227,52 @@ Outcome ZstdDecompress(Bytes frame, Bytes prefix, uint64_t max_bytes) {
   const size_t extent = zstd.findFrameCompressedSize(frame.data, frame.length);
   if (zstd.isError(extent)) return Outcome::Failed(Fault::kCorrupt, zstd.getErrorName(extent));
   if (extent != frame.length) return Outcome::Failed(Fault::kCorrupt, std::to_string(frame.length - extent) + " bytes follow the frame");
+  return {};
+}
 
-  const uint64_t capacity = declared == kSizeUnknown ? std::min(ContentBound(frame), max_bytes) : declared;
+// `written` is how many bytes of the room were needed.
+Outcome Decompress(Bytes frame, Bytes prefix, uint8_t* target, size_t room, bool is_declared, size_t& written) {
+  const Zstd& zstd = Api();
   if (!decompressor) decompressor.reset(zstd.createDCtx());
-  Outcome outcome;
-  if (!decompressor || capacity > SIZE_MAX || !outcome.bytes.Allocate(capacity)) return OutOfMemory(capacity);
-
+  if (!decompressor) return OutOfMemory(room);
   ZSTD_DCtx* context = decompressor.get();
-  size_t result = 0;
-  if (prefix.length > 0) result = zstd.refPrefixD(context, prefix.data, prefix.length);
-  if (!zstd.isError(result)) result = zstd.decompress(context, outcome.bytes.data(), capacity, frame.data, frame.length);
+  written = 0;
+  if (prefix.length > 0) written = zstd.refPrefixD(context, prefix.data, prefix.length);
+  if (!zstd.isError(written)) written = zstd.decompress(context, target, room, frame.data, frame.length);
   zstd.resetDCtx(context, kResetSessionAndParameters);
-  if (!zstd.isError(result)) {
-    if (result < capacity) outcome.bytes.Shrink(result);
-    return outcome;
+  if (!zstd.isError(written)) return {};
+  const int code = zstd.getErrorCode(written);
+  if (code == kErrorMemoryAllocation) return OutOfMemory(room);
+  const bool past_limit = code == kErrorDestinationTooSmall && !is_declared;
+  return Outcome::Failed(past_limit ? Fault::kTooLarge : Fault::kCorrupt, zstd.getErrorName(written));
+}
+
+}  // namespace
+
+Outcome ZstdDecompress(Bytes frame, Bytes prefix, uint64_t max_bytes) {
+  uint64_t declared = 0;
+  Outcome outcome = CheckFrame(frame, max_bytes, declared);
+  if (outcome.fault != Fault::kNone) return outcome;
+  const uint64_t capacity = declared == kSizeUnknown ? std::min(ContentBound(frame), max_bytes) : declared;
+  Buffer bytes;
+  if (capacity > SIZE_MAX || !bytes.Allocate(capacity)) return OutOfMemory(capacity);
+  size_t written = 0;
+  outcome = Decompress(frame, prefix, bytes.data(), capacity, declared != kSizeUnknown, written);
+  if (outcome.fault != Fault::kNone) return outcome;
+  if (written < capacity) bytes.Shrink(written);
+  outcome.bytes = std::move(bytes);
+  return outcome;
+}
+
+Outcome ZstdDecompressTo(Bytes frame, Bytes prefix, uint8_t* target, size_t length) {
+  uint64_t declared = 0;
+  Outcome outcome = CheckFrame(frame, length, declared);
+  size_t written = 0;
+  if (outcome.fault == Fault::kNone) outcome = Decompress(frame, prefix, target, length, declared != kSizeUnknown, written);
+  if (outcome.fault == Fault::kTooLarge || (outcome.fault == Fault::kNone && written != length)) {
+    return Outcome::Failed(Fault::kCorrupt, "the frame is not of " + std::to_string(length) + " bytes");
   }
-  const int code = zstd.getErrorCode(result);
-  if (code == kErrorMemoryAllocation) return OutOfMemory(capacity);
-  const bool past_limit = code == kErrorDestinationTooSmall && declared == kSizeUnknown;
-  return Outcome::Failed(past_limit ? Fault::kTooLarge : Fault::kCorrupt, zstd.getErrorName(result));
+  return outcome;
 }
 
 }  // namespace dwcp

@@ -22,4 +22,7 @@ Outcome ZstdCompress(Bytes source, Bytes prefix, int level, LongDistance matchin
 // Exactly one frame, of at most `max_bytes`, which is checked before anything is allocated.
 Outcome ZstdDecompress(Bytes frame, Bytes prefix, uint64_t max_bytes);
 
+// Exactly one frame of exactly `length` bytes, for which there is room at `target`; else it is corrupt, and what is there is of no meaning.
+Outcome ZstdDecompressTo(Bytes frame, Bytes prefix, uint8_t* target, size_t length);
+
 }  // namespace dwcp

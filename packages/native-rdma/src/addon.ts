@@ -42,8 +42,13 @@ export interface Addon {
   imageUnkeep(image: Held<'image'>): number
   imageLength(image: Held<'image'>): number
   imageCountKnown(pages: Uint8Array, nothing: Uint8Array, image: Held<'image'>, pageBytes: number): Promise<Uint8Array>
-  frameCreate(
-    image: Held<'image'> | undefined,
+  readerCreate(image: Held<'image'> | undefined): Held<'reader'>
+  readerClose(reader: Held<'reader'>): void
+  /** Into `memory`, or where that is empty into what it gives. No `check` is empty too. */
+  readerRead(
+    payload: Uint8Array,
+    memory: Uint8Array,
+    reader: Held<'reader'>,
     region: number,
     pageBytes: number,
     pages: Uint32Array,
@@ -51,9 +56,10 @@ export interface Addon {
     references: Uint32Array,
     sources: Uint32Array,
     method: number,
-  ): Held<'frame'>
-  frameRead(payload: Uint8Array, nothing: Uint8Array, frame: Held<'frame'>, stop?: Int32Array): Promise<Uint8Array>
-  frameCommit(frame: Held<'frame'>): void
+    head: Uint8Array,
+    check: Uint8Array,
+    stop?: Int32Array,
+  ): Promise<Uint8Array>
   batchCreate(image: Held<'image'> | undefined): Held<'batch'>
   batchClose(batch: Held<'batch'>): void
   batchTake(
@@ -108,7 +114,7 @@ export interface Addon {
 }
 
 /** Of native/addon.cc: another value means a build of other sources. */
-const BINDING_VERSION = 8
+const BINDING_VERSION = 9
 const PACKAGE_NAME = '@dwcp/native-rdma'
 
 type Loaded = { readonly addon: Addon } | { readonly problem: string }

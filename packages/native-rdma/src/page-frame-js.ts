@@ -1,34 +1,60 @@
 import { isDwcpError } from '@dwcp/interface'
 import { chosenCodecs } from './codec-choice.js'
-import { corrupt } from './errors.js'
+import { closed, corrupt } from './errors.js'
 import type { PageHash } from './hash-contract.js'
 import { applyPageDelta } from './page-delta.js'
-import type { PageFrame, ReadPages } from './page-image.js'
+import type { PageFrame, PageReader } from './page-image.js'
 import type { ScriptPageImage } from './page-image-js.js'
 import { PACK_METHODS, PAGE_OUTCOMES } from './page-outcomes.js'
+import { requireRoom } from './page-room.js'
 
 const WHAT = 'a frame of pages'
 const HASH_BYTES = 16
 const NO_BYTES = new Uint8Array()
 
-/** The twin of native/page_frame.cc. */
-export async function readFrameJs(
-  frame: PageFrame,
-  hash: PageHash,
-  image: ScriptPageImage | undefined,
-  signal?: AbortSignal,
-): Promise<ReadPages> {
-  signal?.throwIfAborted()
-  checkReferences(frame, image)
-  const changed = await readChanged(frame, image)
-  signal?.throwIfAborted()
-  const bytes = Buffer.from(new ArrayBuffer(frame.pages.length * frame.pageBytes))
-  fill(frame, image, changed, bytes)
-  const hashes = hashPages(frame, bytes, hash)
-  const commit = (): void => {
-    if (image !== undefined) write(frame, image, bytes, hashes)
+/** The twin of FrameReader in native/page_frame.cc. */
+export class ScriptPageReader implements PageReader {
+  readonly #hash: PageHash
+  readonly #image: ScriptPageImage | undefined
+  #isClosed = false
+
+  constructor(hash: PageHash, image: ScriptPageImage | undefined) {
+    this.#hash = hash
+    this.#image = image
   }
-  return { bytes: new Uint8Array(bytes.buffer), hashes, commit }
+
+  async read(frame: PageFrame, memory?: Uint8Array): Promise<Uint8Array> {
+    requireRoom(memory, frame)
+    this.#refuseClosed()
+    checkReferences(frame, this.#image)
+    const changed = await readChanged(frame, this.#image)
+    this.#refuseClosed()
+    const bytes = Buffer.from(new ArrayBuffer(frame.pages.length * frame.pageBytes))
+    fill(frame, this.#image, changed, bytes)
+    const hashes = hashPages(frame, bytes, this.#hash)
+    if (frame.check !== undefined) this.#verify(frame.head, hashes, frame.check)
+    if (this.#image !== undefined) write(frame, this.#image, bytes, hashes)
+    if (memory === undefined) return new Uint8Array(bytes.buffer)
+    place(frame, bytes, memory)
+    return NO_BYTES
+  }
+
+  close(): void {
+    this.#isClosed = true
+  }
+
+  #verify(head: Uint8Array, hashes: Uint8Array, check: Uint8Array): void {
+    const found = this.#hash.xxh3_128(Buffer.concat([head, hashes]))
+    if (Buffer.compare(found, check) !== 0) throw corrupt(WHAT, 'the check does not hold')
+  }
+
+  #refuseClosed(): void {
+    if (this.#isClosed) throw closed('a reader of pages')
+  }
+}
+
+function place({ pages, pageBytes }: PageFrame, bytes: Uint8Array, memory: Uint8Array): void {
+  for (const [index, page] of pages.entries()) memory.set(bytes.subarray(index * pageBytes, (index + 1) * pageBytes), page * pageBytes)
 }
 
 function isChanged(outcome: number | undefined): boolean {

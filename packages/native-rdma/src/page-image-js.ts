@@ -1,7 +1,7 @@
 import type { Backend } from './backend.js'
 import type { PageHash } from './hash-contract.js'
 import { ScriptPageBatch } from './page-batch-js.js'
-import { readFrameJs } from './page-frame-js.js'
+import { ScriptPageReader } from './page-frame-js.js'
 import type { PageImage, PageImages, PageRegion } from './page-image.js'
 import { PageIndex } from './page-index.js'
 import { RegionImage } from './region-image.js'
@@ -14,9 +14,7 @@ export function scriptImages(hash: PageHash, backend: Backend): PageImages {
     backend,
     create: (regions) => ScriptPageImage.empty(regions, hash, keeps),
     batch: (image) => new ScriptPageBatch(hash, image === undefined ? undefined : ownImage(image)),
-    async read(frame, image, signal) {
-      return readFrameJs(frame, hash, image === undefined ? undefined : ownImage(image), signal)
-    },
+    reader: (image) => new ScriptPageReader(hash, image === undefined ? undefined : ownImage(image)),
   }
 }
 

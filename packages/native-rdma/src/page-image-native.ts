@@ -7,13 +7,16 @@ import type {
   PackedPages,
   PackOptions,
   PageBatch,
+  PageFrame,
   PageImage,
   PageImages,
+  PageReader,
   PageRegion,
   SampledPages,
   TakenPages,
   TakeOptions,
 } from './page-image.js'
+import { requireRoom } from './page-room.js'
 import { settle } from './settle.js'
 import { stoppable } from './stoppable.js'
 
@@ -29,25 +32,7 @@ export function nativeImages(addon: Addon, backend: Backend): PageImages {
     backend,
     create: (regions) => new NativePageImage(addon, regions, addon.imageCreate(shapesOf(regions)), []),
     batch: (image) => new NativePageBatch(addon, image === undefined ? undefined : ownImage(image)),
-    async read(frame, image, signal) {
-      const { region, pageBytes, pages, outcomes, references, sources, method, payload } = frame
-      const own = image === undefined ? undefined : ownImage(image)
-      const held = addon.frameCreate(own?.held, region, pageBytes, pages, outcomes, references, sources, method)
-      const lengthBytes = pages.length * pageBytes
-      const all = await settle(
-        'a frame of pages',
-        lengthBytes,
-        stoppable(signal, (stop) => addon.frameRead(payload, NO_BYTES, held, stop)),
-      )
-      return {
-        bytes: all.subarray(0, lengthBytes),
-        hashes: all.subarray(lengthBytes),
-        commit() {
-          addon.frameCommit(held)
-          own?.grow(region, pages)
-        },
-      }
-    },
+    reader: (image) => new NativePageReader(addon, image === undefined ? undefined : ownImage(image)),
   }
 }
 
@@ -158,6 +143,53 @@ class NativePageBatch implements PageBatch {
 
   #run(what: string, maxBytes: number, start: (stop?: Int32Array) => Promise<Uint8Array>): Promise<Uint8Array> {
     return settle(what, maxBytes, stoppable(this.#closing.signal, start))
+  }
+}
+
+class NativePageReader implements PageReader {
+  readonly #addon: Addon
+  readonly #image: NativePageImage | undefined
+  readonly #held: Held<'reader'>
+  readonly #closing = new AbortController()
+
+  constructor(addon: Addon, image: NativePageImage | undefined) {
+    this.#addon = addon
+    this.#image = image
+    this.#held = addon.readerCreate(image?.held)
+  }
+
+  async read(frame: PageFrame, memory?: Uint8Array): Promise<Uint8Array> {
+    const { region, pageBytes, pages, outcomes, references, sources, method, payload, head, check } = frame
+    requireRoom(memory, frame)
+    const bytes = await settle(
+      'a frame of pages',
+      pages.length * pageBytes,
+      stoppable(this.#closing.signal, (stop) => {
+        const target = memory ?? NO_BYTES
+        return this.#addon.readerRead(
+          payload,
+          target,
+          this.#held,
+          region,
+          pageBytes,
+          pages,
+          outcomes,
+          references,
+          sources,
+          method,
+          head,
+          check ?? NO_BYTES,
+          stop,
+        )
+      }),
+    )
+    this.#image?.grow(region, pages)
+    return bytes
+  }
+
+  close(): void {
+    this.#closing.abort(closed('a reader of pages'))
+    this.#addon.readerClose(this.#held)
   }
 }
 

@@ -169,20 +169,31 @@ export interface PageFrame {
   readonly method: number
   /** Borrowed until the promise settles. */
   readonly payload: Uint8Array
+  /** Every byte of the frame before the payload. */
+  readonly head: Uint8Array
+  /** Must be the XXH3-128 of `head` and the XXH3-128 of each page, 16 bytes; undefined where the caller has another way to verify. */
+  readonly check: Uint8Array | undefined
 }
 
 /**
- * What a frame decodes to.
+ * Turns frames back into pages, and brings an image up to date, one call at a time. It keeps the memory that it works in, about three
+ * times what the pages of a frame take, for the next frame.
  *
  * @public
  */
-export interface ReadPages {
-  /** The pages, one after the other. */
-  readonly bytes: Uint8Array
-  /** XXH3-128 of each. */
-  readonly hashes: Uint8Array
-  /** Brings the image to it, once, before another frame is read against that. */
-  commit(): void
+export interface PageReader {
+  /**
+   * The pages of a frame, one after the other; the caller's from then on. Where `memory` is given, which is borrowed until the promise
+   * settles, nothing is handed out: each page is written there at its number times its length. Neither it nor the image is touched
+   * before the check holds.
+   *
+   * @throws `ERR_NATIVE_CORRUPT` for a payload that does not decode, a reference to a page never written, or a check that does not hold;
+   * `ERR_NATIVE_OUT_OF_MEMORY`; `RangeError` for a memory that ends before the last page. What is allocated is bounded by five times the
+   * listed pages.
+   */
+  read(frame: PageFrame, memory?: Uint8Array): Promise<Uint8Array>
+  /** Ends a call under way early, and frees its memory; the image stays. */
+  close(): void
 }
 
 /**
@@ -195,14 +206,8 @@ export interface PageImages {
   create(regions: readonly PageRegion[]): PageImage
   /** Without an image every page is zero or full. */
   batch(image: PageImage | undefined): PageBatch
-  /**
-   * The pages of a frame. The image is only read: other bytes than the encoder's give other pages without an error, so that a check
-   * comes before `commit`.
-   *
-   * @throws `ERR_NATIVE_CORRUPT` for a payload that does not decode, or a reference to a page never written. What is allocated is
-   * bounded by four times the listed pages.
-   */
-  read(frame: PageFrame, image: PageImage | undefined, signal?: AbortSignal): Promise<ReadPages>
+  /** Without an image no page is unchanged, a duplicate or a delta. */
+  reader(image: PageImage | undefined): PageReader
 }
 
 /**

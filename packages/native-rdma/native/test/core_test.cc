@@ -411,8 +411,11 @@ void TestPageImages() {
     auto target = std::make_shared<dwcp::PageImage>(shapes);
     std::vector<std::shared_ptr<dwcp::PageImage>> baselines;
     std::vector<Exact> memories;
+    std::optional<dwcp::FrameReader> reader;
+    reader.emplace(target);
     Exact memory(kPages * kPageBytes);
     std::fill_n(memory.data.get(), memory.length, uint8_t{0});
+    Exact arrived(memory.data.get(), memory.length);
     for (int round = 0; round < 30; ++round) {
       std::vector<uint32_t> listed;
       for (uint32_t page = 0; page < kPages; ++page) {
@@ -450,22 +453,36 @@ void TestPageImages() {
       if (!is_delta || frame.method != method) std::replace(frame.outcomes.begin(), frame.outcomes.end(), uint8_t{3}, uint8_t{4});
       const size_t payload = packed.bytes.length() - dwcp::kDigestBytes - numbers[1];
       const Exact packed_bytes(packed.bytes.data() + payload, numbers[1]);
-      // Nothing of what is refused, or not committed, is in the image afterwards.
-      for (int attack = 0; attack < 20; ++attack) {
+      frame.head = {1, 2, 3};
+      std::vector<uint8_t> checked = frame.head;
+      checked.insert(checked.end(), hashes, hashes + listed.size() * dwcp::kDigestBytes);
+      dwcp::Hash({checked.data(), checked.size()}, frame.check.emplace().data());
+      // The pages are handed out in one round, and written to a memory in the next.
+      const bool is_placed = round % 2 == 1;
+      const Exact before(arrived.data.get(), arrived.length);
+      uint8_t* to = is_placed ? arrived.data.get() : nullptr;
+      bool is_read = false;
+      Outcome pages;
+      // Nothing of what is refused is in the memory afterwards, nor in the image. What is not refused has become the same pages.
+      for (int attack = 0; attack < 20 && !is_read; ++attack) {
         dwcp::PageFrame bad = frame;
         Exact mutant(packed_bytes.data.get(), packed_bytes.length);
         if (mutant.length > 0) mutant.data[Next(static_cast<uint32_t>(mutant.length))] ^= static_cast<uint8_t>(1 + Next(255));
         if (!bad.references.empty() && Next(2) == 0) bad.references[Next(static_cast<uint32_t>(bad.references.size()))] = Next(kPages + 50);
         if (!bad.sources.empty() && Next(2) == 0) bad.sources[Next(static_cast<uint32_t>(bad.sources.size()))] = Next(kPages + 50);
-        const Outcome refused = dwcp::FrameReader(bad, target).Read(mutant);
-        CHECK(refused.fault == Fault::kCorrupt || refused.bytes.length() == bytes.size() + listed.size() * 16);
+        if (Next(4) == 0) (*bad.check)[Next(dwcp::kDigestBytes)] ^= 1;
+        pages = reader->Read(bad, mutant, to);
+        is_read = pages.fault == Fault::kNone;
+        CHECK(is_read || pages.fault == Fault::kCorrupt);
+        CHECK(is_read || std::memcmp(arrived.data.get(), before.data.get(), before.length) == 0);
       }
-      dwcp::FrameReader reader(frame, target);
-      const Outcome pages = reader.Read(packed_bytes);
-      CHECK(pages.fault == Fault::kNone && pages.bytes.length() == bytes.size() + listed.size() * 16);
-      CHECK(bytes.empty() || std::memcmp(pages.bytes.data(), bytes.data(), bytes.size()) == 0);
-      CHECK(std::memcmp(pages.bytes.data() + bytes.size(), hashes, listed.size() * 16) == 0);
-      reader.Commit();
+      if (!is_read) pages = reader->Read(frame, packed_bytes, to);
+      CHECK(pages.fault == Fault::kNone && pages.bytes.length() == (is_placed ? 0 : bytes.size()));
+      for (size_t index = 0; index < listed.size() && !is_placed; ++index) {
+        CHECK(std::memcmp(pages.bytes.data() + index * kPageBytes, bytes.data() + index * kPageBytes, kPageBytes) == 0);
+        std::copy_n(pages.bytes.data() + index * kPageBytes, kPageBytes, arrived.data.get() + listed[index] * kPageBytes);
+      }
+      for (const uint32_t page : listed) CHECK(std::memcmp(arrived.data.get() + page * kPageBytes, memory.data.get() + page * kPageBytes, kPageBytes) == 0);
       if (round % 5 == 4) {
         // What is known of the image, page for page, also of those not listed just now.
         baselines.push_back(target);
@@ -477,6 +494,7 @@ void TestPageImages() {
           if (content != nullptr) std::copy_n(content, kPageBytes, memories.back().data.get() + page * kPageBytes);
         }
         target = std::make_shared<dwcp::PageImage>(*target, shapes);
+        reader.emplace(target);
         CHECK(target->CountKnown(memories.back(), kPageBytes) > 0);
       }
     }

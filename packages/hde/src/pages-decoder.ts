@@ -31,9 +31,10 @@ export class PagesDecoder {
     this.#reader = kernels.images.reader(image)
   }
 
-  async decode({ reader, head: headUpTo, check }: OpenFrame, memoryOf: MemoryOf | undefined): Promise<DecodedPages> {
+  async decode(frame: OpenFrame, memoryOf: MemoryOf | undefined): Promise<DecodedPages> {
+    const { reader, check } = frame
     const read = readPagesHead(reader, this.#layout, this.#chunkBytes)
-    const head = headUpTo(reader.offset)
+    const head = frame.head(reader.offset)
     checkUse(read, this.#hasImage)
     const { region, pages } = read
     const pageBytes = this.#layout[region]?.pageBytes ?? 0

@@ -35,7 +35,7 @@ export class ScriptPageReader implements PageReader {
     if (frame.check !== undefined) this.#verify(frame.head, hashes, frame.check)
     if (this.#image !== undefined) write(frame, this.#image, bytes, hashes)
     if (memory === undefined) return new Uint8Array(bytes.buffer)
-    place(frame, bytes, memory)
+    putInPlace(frame, bytes, memory)
     return NO_BYTES
   }
 
@@ -53,7 +53,7 @@ export class ScriptPageReader implements PageReader {
   }
 }
 
-function place({ pages, pageBytes }: PageFrame, bytes: Uint8Array, memory: Uint8Array): void {
+function putInPlace({ pages, pageBytes }: PageFrame, bytes: Uint8Array, memory: Uint8Array): void {
   for (const [index, page] of pages.entries()) memory.set(bytes.subarray(index * pageBytes, (index + 1) * pageBytes), page * pageBytes)
 }
 

@@ -10,6 +10,7 @@
         "native/delta_index.cc",
         "native/delta_match.cc",
         "native/delta_reference.cc",
+        "native/delta_worth.cc",
         "native/dictionary.cc",
         "native/blake3.cc",
         "native/chunk.cc",

@@ -2,17 +2,18 @@
 
 namespace dwcp {
 
-bool CopiedPieces::Reserve(size_t base_bytes) {
+bool CopiedPieces::Reserve(size_t base_bytes, size_t piece_bytes) {
+  piece_bytes_ = piece_bytes;
   base_bytes_ = base_bytes;
-  count_ = (base_bytes + kPieceBytes - 1) / kPieceBytes;
+  count_ = (base_bytes + piece_bytes_ - 1) / piece_bytes_;
   // One more, not copied, ends every search.
   copied_.reset(static_cast<uint8_t*>(std::calloc(count_ + 1, 1)));
   return copied_ != nullptr;
 }
 
 void CopiedPieces::Mark(size_t source, size_t length) {
-  const size_t first = (source + kPieceBytes - 1) / kPieceBytes;
-  const size_t end = (source + length) / kPieceBytes;
+  const size_t first = (source + piece_bytes_ - 1) / piece_bytes_;
+  const size_t end = (source + length) / piece_bytes_;
   if (first < end) std::memset(copied_.get() + first, 1, end - first);
 }
 
@@ -25,8 +26,8 @@ Grown<DeltaStretch> CopiedPieces::StretchesLeft() const {
     if (first >= count_) break;
     const auto* taken = static_cast<const uint8_t*>(std::memchr(left, 1, count_ - first));
     piece = taken != nullptr ? taken - copied : count_;
-    const size_t at = first * kPieceBytes;
-    stretches.Append({at, std::min(piece * kPieceBytes, base_bytes_) - at});
+    const size_t at = first * piece_bytes_;
+    stretches.Append({at, std::min(piece * piece_bytes_, base_bytes_) - at});
   }
   return stretches;
 }

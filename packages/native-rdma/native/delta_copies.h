@@ -19,20 +19,22 @@ struct DeltaStretch {
   size_t length;
 };
 
-// The base is looked at in pieces of this many bytes: a piece counts as copied when one copy takes all of it.
+// Of the pieces that the reference is made of.
 constexpr size_t kPieceBytes = 64;
 
-// One byte a piece of the base, 1 where it is copied.
+// One byte a piece of the base, 1 where one copy takes all of it.
 class CopiedPieces {
  public:
   // False: no memory.
-  bool Reserve(size_t base_bytes);
+  bool Reserve(size_t base_bytes, size_t piece_bytes = kPieceBytes);
   void Mark(size_t source, size_t length);
+  bool Has(size_t source) const { return copied_.get()[source / piece_bytes_] != 0; }
   // What is not copied, pieces that follow one another as one.
   Grown<DeltaStretch> StretchesLeft() const;
 
  private:
   size_t base_bytes_ = 0;
+  size_t piece_bytes_ = kPieceBytes;
   size_t count_ = 0;
   std::unique_ptr<uint8_t, Free> copied_;
 };

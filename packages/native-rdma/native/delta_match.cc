@@ -6,6 +6,7 @@
 #include "delta_copies.h"
 #include "delta_index.h"
 #include "delta_script.h"
+#include "delta_worth.h"
 #include "stop.h"
 
 namespace dwcp {
@@ -16,21 +17,26 @@ constexpr size_t kSeedBytes = DeltaIndex::kSeedBytes;
 struct Pass {
   // Between the places of the base that are indexed: it surely finds matches that are longer by kSeedBytes - 1.
   size_t stride;
-  // A shorter match elsewhere costs more to point at than its bytes cost as literals, or is chance.
-  size_t min_moved_bytes;
   // Candidates for each place of the target.
   size_t ways;
   // After 2^so many places without a match each step is longer by one.
   int skip_shift;
+  // A shorter match elsewhere costs more to point at than its bytes cost as literals, or is chance; so many bytes more for each bit of
+  // the distance that it moves.
+  size_t least_bytes;
+  double bytes_per_bit;
 };
 struct Search {
   // Finds what content has moved together, by an index so thin that it stays in the cache.
   Pass coarse;
   // What that leaves of the target, by what it leaves of the base: mostly its former version.
   Pass fine;
+  // Whether the second pass asks for as many bytes as the literals' price says, and for more of what was copied before.
+  bool is_priced;
 };
-constexpr std::array<Search, 3> kSearches = {Search{{64, 64, 1, 6}, {16, 32, 1, 6}}, Search{{64, 64, 1, 6}, {8, 32, 1, 8}},
-                                              Search{{64, 64, 1, 8}, {4, 28, 4, 63}}};
+constexpr std::array<Search, 3> kSearches = {Search{{64, 1, 6, 64, 0}, {16, 1, 6, 32, 0}, false},
+                                              Search{{64, 1, 6, 64, 0}, {8, 1, 8, 32, 0}, false},
+                                              Search{{64, 1, 8, 8, 9}, {4, 4, 63, 8, 0}, true}};
 // The fine index has at most so many entries for each byte that is looked for: else it would cost more than the search.
 constexpr size_t kEntriesPerLiteral = 4;
 // How far a copy goes on over bytes that differ: while, from its best end, no more than this many mismatches outweigh the matches
@@ -49,7 +55,9 @@ class Matcher {
       : target_(target), base_(base), position_(position), search_(kSearches[std::clamp(effort, 0, 2)]) {}
 
   Outcome Run() {
+    if (search_.is_priced && !worth_.Remember(base_.length)) return OutOfMemory();
     if (!index_.Reserve(base_, base_.length, search_.coarse.stride, search_.coarse.ways)) return OutOfMemory();
+    worth_.Set(search_.coarse.least_bytes, search_.coarse.bytes_per_bit);
     index_.Add(0, base_.length);
     Scan(0, target_.length, search_.coarse);
     const size_t left = LiteralBytes();
@@ -70,8 +78,13 @@ class Matcher {
         looked = at;
       }
       const size_t source = SourceOf(at);
-      if (source == SIZE_MAX || !Copy(at, source, pass.min_moved_bytes)) {
+      if (source == SIZE_MAX) {
         at += 1 + (misses++ >> pass.skip_shift);
+        continue;
+      }
+      if (!Copy(at, source)) {
+        // The first place that is not wholly inside of the match that was too short.
+        at += rejected_ - kSeedBytes + 1;
         continue;
       }
       misses = 0;
@@ -91,6 +104,8 @@ class Matcher {
     if (stretches.failed() || !index_.Reserve(base_, left, std::max(search_.fine.stride, thinnest), search_.fine.ways)) return false;
     for (const DeltaStretch& stretch : stretches) index_.Add(stretch.at, stretch.at + stretch.length);
 
+    const double bytes_per_bit = search_.is_priced ? BytesPerBit(Literals(), target_) : search_.fine.bytes_per_bit;
+    worth_.Set(search_.fine.least_bytes, bytes_per_bit);
     const Grown<DeltaCopy> coarse = std::exchange(copies_, {});
     size_t from = 0;
     shift_ = 0;
@@ -102,6 +117,17 @@ class Matcher {
     }
     Scan(from, target_.length, search_.fine);
     return !coarse.failed();
+  }
+
+  Grown<DeltaStretch> Literals() const {
+    Grown<DeltaStretch> literals;
+    size_t from = 0;
+    for (const DeltaCopy& copy : copies_) {
+      literals.Append({from, copy.at - from});
+      from = copy.at + copy.length;
+    }
+    literals.Append({from, target_.length - from});
+    return literals;
   }
 
   size_t LiteralBytes() const {
@@ -123,11 +149,14 @@ class Matcher {
     return index_.Find(target_.data + at, end_ - at);
   }
 
-  bool Copy(size_t at, size_t source, size_t min_moved_bytes) {
+  bool Copy(size_t at, size_t source) {
     size_t forward = EqualBytes(target_.data + at, base_.data + source, Room(at, source));
     size_t backward = EqualBytesBefore(target_.data + at, base_.data + source, std::min(at - done_, source));
     const int64_t shift = ShiftOf(at, source);
-    if (forward + backward < min_moved_bytes && shift != shift_) return false;
+    if (shift != shift_ && forward + backward < worth_.MinBytes(shift - shift_, source)) {
+      rejected_ = forward;
+      return false;
+    }
     const size_t first_similar = similar_.count();
     const size_t before = SimilarBefore(at - backward, source - backward);
     backward += before;
@@ -139,6 +168,7 @@ class Matcher {
       forward += EqualBytes(target_.data + at + forward, base_.data + source + forward, Room(at + forward, source + forward));
     }
     copies_.Append({at - backward, source - backward, backward + forward, first_similar, similar_.count() - first_similar});
+    worth_.Copied(source - backward, backward + forward);
     shift_ = shift;
     done_ = at + forward;
     return true;
@@ -245,12 +275,15 @@ class Matcher {
   int64_t position_;
   Search search_;
   DeltaIndex index_;
+  CopyWorth worth_;
   // In the order of the target. All stretches of one copy lie together.
   Grown<DeltaCopy> copies_;
   Grown<DeltaStretch> similar_;
   // Of the part of the target that is looked at: what is described, and where it ends.
   size_t done_ = 0;
   size_t end_ = 0;
+  // How far the match went that was too short.
+  size_t rejected_ = 0;
   int64_t shift_ = 0;
   size_t patched_ = 0;
   VarintWriter literal_lengths_, copy_lengths_, shifts_, patch_gaps_, patch_values_;

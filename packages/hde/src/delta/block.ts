@@ -44,7 +44,11 @@ export async function encodeBlock(
     ? await kernels.reference(streams, window, { ...place, literalBytes: streams.literals.length })
     : NOTHING
   const options = { tableLogMax: effort.tableLogMax, ...stopping }
-  const searched = literalLevelOf(effort, streams.literals.length + reference.length, block.length)
+  const searched = literalLevelOf(effort, {
+    literalBytes: streams.literals.length,
+    referenceBytes: reference.length,
+    blockBytes: block.length,
+  })
   // What has no pattern costs a high level all its time, and gives nothing.
   const isWorthIt = searched <= PLAIN_LEVEL || reference.length > 0 || (await compresses(kernels, streams.literals))
   const literalLevel = isWorthIt ? searched : PLAIN_LEVEL

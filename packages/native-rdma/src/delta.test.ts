@@ -177,6 +177,18 @@ test('both find the same reference for any operations, however much of it there 
   })
 })
 
+test('at effort small what occurs again and again is left to the literals, which say it once for less', async () => {
+  if (deltaBackend().kind === 'js') return
+  const words = Array.from({ length: 40 }, (_, word) => Buffer.from(noise(5, word + 1).map((byte) => 97 + (byte % 26))))
+  const phrase = Buffer.from(noise(60, 40))
+  const join = (seed: number): Uint8Array =>
+    Buffer.concat([...noise(20_000, seed)].flatMap((byte, at) => [words[byte % 40] ?? phrase, ...(at % 10 === 0 ? [phrase] : [])]))
+  const [older, newer] = [join(1_001), join(900_001)]
+  const operations = async (effort: 'balanced' | 'small'): Promise<number> =>
+    (await deltaMatch(newer, older, { effort })).copyLengths.length
+  expect(await operations('small')).toBeLessThan((await operations('balanced')) / 3)
+})
+
 test('streams survive being joined and split', async () => {
   const streams = await deltaMatch(noise(3_000, 4), base)
   expect(splitStreams(joinStreams(streams))).toEqual(streams)

@@ -1,7 +1,7 @@
 /**
  * - `fast`: the base indexed thinly, longer steps where nothing matches, zstd level 1.
  * - `balanced`: zstd level 3.
- * - `small`: the base indexed densely, copies only where they cost less than literals do, zstd level 19, for literals 12 to 19: by
+ * - `small`: the base indexed densely, copies only where they cost less than literals do, zstd level 19, for literals 8 to 19: by
  *   their length and that of the object, the highest with which small objects take a tenth of a second more and large ones 20 ms a MB.
  *
  * @public
@@ -19,21 +19,23 @@ export interface Effort {
 
 interface LiteralLevel {
   readonly level: number
-  /** For each byte of literals and of their reference, which goes into the same search trees. Its magnitude is what counts. */
+  /** For each byte of literals and of their reference, which goes into the same search trees; 0 where it may take what it takes. */
   readonly nanosecondsPerByte: number
+  /** The longest reference that it is given. */
+  readonly referenceBytes: number
 }
 
 /** What packing the literals may take for each byte of the block, and what it may always take. */
 const NANOSECONDS_PER_BLOCK_BYTE = 20
 const ALWAYS_NANOSECONDS = 1e8
-/** The levels above 12 put a reference into their search trees before they look at whether to stop: so much takes them some 150 ms. */
-const TREE_REFERENCE_BYTES = 1 << 20
 
-// zstd 1.5.4 on literals of 0.9 to 1.9 MB with references of 2.3 to 5.1 MB: 215 to 320, 190 to 230, 15 to 22 ns.
+// zstd 1.5.4 on literals of 0.9 to 1.9 MB with references of 2.3 to 5.1 MB: 215 to 320, 190 to 230, at level 12 15 to 30 ns. It takes in a
+// reference without a look at whether to stop, 1 MiB at levels 19 and 16 in some 150 ms, 16 MiB at 12 and 32 MiB at 8 in some 200.
 const SMALL_LITERALS: readonly LiteralLevel[] = [
-  { level: 19, nanosecondsPerByte: 300 },
-  { level: 16, nanosecondsPerByte: 200 },
-  { level: 12, nanosecondsPerByte: 20 },
+  { level: 19, nanosecondsPerByte: 300, referenceBytes: 1 << 20 },
+  { level: 16, nanosecondsPerByte: 200, referenceBytes: 1 << 20 },
+  { level: 12, nanosecondsPerByte: 0, referenceBytes: 16 << 20 },
+  { level: 8, nanosecondsPerByte: 0, referenceBytes: Number.POSITIVE_INFINITY },
 ]
 
 export const LEVELS: Readonly<Record<DeltaLevel, Effort>> = {
@@ -48,7 +50,7 @@ export function literalLevelOf(
   { literalBytes, referenceBytes, blockBytes }: Readonly<Record<'literalBytes' | 'referenceBytes' | 'blockBytes', number>>,
 ): number {
   const most = Math.max(ALWAYS_NANOSECONDS, blockBytes * NANOSECONDS_PER_BLOCK_BYTE)
-  const fits = ({ nanosecondsPerByte }: LiteralLevel): boolean =>
-    referenceBytes <= TREE_REFERENCE_BYTES && nanosecondsPerByte * (literalBytes + referenceBytes) <= most
-  return (literalLevels.find(fits) ?? literalLevels.at(-1))?.level ?? zstdLevel
+  const fits = (one: LiteralLevel): boolean =>
+    referenceBytes <= one.referenceBytes && one.nanosecondsPerByte * (literalBytes + referenceBytes) <= most
+  return literalLevels.find(fits)?.level ?? zstdLevel
 }

@@ -365,8 +365,8 @@ Target PageDeltaTarget(size_t page_bytes) {
           }};
 }
 
-// Frames of pages whose payload, references and sources are anything; pages and outcomes are what a reader has checked. The image
-// is only read until a frame is committed, here to copies of it.
+// Frames of pages whose payload, references and sources are anything; pages and outcomes are what a reader has checked. Half of them
+// have no check that would refuse them. What is refused touches neither the memory nor the image; no other image ever changes.
 Target PageFrameTarget() {
   static constexpr size_t kPages = 40;
   static constexpr size_t kPageBytes = 256;
@@ -374,6 +374,7 @@ Target PageFrameTarget() {
   struct Seed {
     dwcp::PageFrame frame;
     Blob payload;
+    Blob pages;
   };
   const auto image = std::make_shared<dwcp::PageImage>(shapes);
   const auto memory = std::make_shared<Blob>(StateLike(kPages * kPageBytes));
@@ -407,43 +408,56 @@ Target PageFrameTarget() {
     seed.frame.sources.assign(said + 3, said + 3 + said[2]);
     const uint8_t* end = packed.bytes.data() + packed.bytes.length() - dwcp::kDigestBytes;
     seed.payload.assign(end - said[1], end);
-    if (round > 0) {
-      seeds->push_back(seed);
-      continue;
-    }
-    dwcp::FrameReader reader(seed.frame, image);
-    if (reader.Read({seed.payload.data(), seed.payload.size()}).fault != Fault::kNone) Fail("page frames", "a seed was not read", state);
-    reader.Commit();
+    seed.pages.assign(memory->begin(), memory->begin() + listed.size() * kPageBytes);
+    seed.frame.head = {1, 2, 3};
+    Blob checked = seed.frame.head;
+    checked.insert(checked.end(), hashes, hashes + listed.size() * dwcp::kDigestBytes);
+    dwcp::Hash({checked.data(), checked.size()}, seed.frame.check.emplace().data());
+    const auto reads = round == 0 ? image : std::make_shared<dwcp::PageImage>(*image, shapes);
+    const Outcome pages = dwcp::FrameReader(reads).Read(seed.frame, {seed.payload.data(), seed.payload.size()}, nullptr);
+    if (pages.fault != Fault::kNone || Copied(pages) != seed.pages) Fail("page frames", "a seed was not read", state);
+    if (round > 0) seeds->push_back(seed);
   }
-  const auto mutated = std::make_shared<dwcp::PageFrame>();
-  const auto held = std::make_shared<Blob>();
-  const auto content = [image] {
+  const auto mutated = std::make_shared<Seed>();
+  const auto content = [](const dwcp::PageImage& of) {
     Blob bytes(kPages * kPageBytes);
     for (uint64_t page = 0; page < kPages; ++page) {
-      const uint8_t* at = image->Content(1, page);
+      const uint8_t* at = of.Content(1, page);
       if (at != nullptr) std::copy_n(at, kPageBytes, bytes.begin() + page * kPageBytes);
     }
     return bytes;
   };
-  *held = content();
+  const auto held = std::make_shared<Blob>(content(*image));
   return {"page frames", 8 * memory->size() + kSpareBytes,
           [seeds, mutated] {
-            const Seed& seed = (*seeds)[Below(seeds->size())];
-            *mutated = seed.frame;
-            for (std::vector<uint32_t>* list : {&mutated->references, &mutated->sources}) {
+            *mutated = (*seeds)[Below(seeds->size())];
+            dwcp::PageFrame& frame = mutated->frame;
+            for (std::vector<uint32_t>* list : {&frame.references, &frame.sources}) {
               if (!list->empty() && Below(4) == 0) (*list)[Below(list->size())] = Below(2) == 0 ? Below(kPages + 10) : Boundary();
             }
-            if (Below(20) == 0) mutated->method = static_cast<dwcp::PackMethod>(Below(4));
-            Blob payload = seed.payload;
+            if (Below(20) == 0) frame.method = static_cast<dwcp::PackMethod>(Below(4));
+            if (Below(2) == 0) frame.check.reset();
+            Blob payload = mutated->payload;
             if (Below(8) > 0) Mutate(payload, (*seeds)[Below(seeds->size())].payload);
             return payload;
           },
           [image, mutated, held, content](Bytes bytes) {
+            const dwcp::PageFrame& frame = mutated->frame;
             const auto fork = std::make_shared<dwcp::PageImage>(*image, shapes);
-            dwcp::FrameReader reader(*mutated, fork);
-            Outcome pages = reader.Read(bytes);
-            if (pages.fault == Fault::kNone) reader.Commit();
-            if (content() != *held) Fail("page frames", "another image was changed", state);
+            const bool is_placed = Below(2) == 0;
+            // Exactly as long as the region is.
+            const std::unique_ptr<uint8_t[]> exact(new uint8_t[held->size()]);
+            std::copy(held->begin(), held->end(), exact.get());
+            const Outcome pages = dwcp::FrameReader(fork).Read(frame, bytes, is_placed ? exact.get() : nullptr);
+            const bool is_refused = pages.fault != Fault::kNone;
+            const bool is_touched = !std::equal(held->begin(), held->end(), exact.get());
+            if (is_refused && (is_touched || content(*fork) != *held)) Fail("page frames", "what was refused was written", state);
+            if (!is_refused && frame.check.has_value()) {
+              const Blob got = is_placed ? Blob(exact.get(), exact.get() + mutated->pages.size()) : Copied(pages);
+              if (got != mutated->pages) Fail("page frames", "other pages had the check", state);
+            }
+            if (!is_refused && is_placed && content(*fork) != Blob(exact.get(), exact.get() + held->size())) Fail("page frames", "memory and image differ", state);
+            if (content(*image) != *held) Fail("page frames", "another image was changed", state);
             return dwcp::Outcome{pages.fault, pages.message, {}};
           }};
 }

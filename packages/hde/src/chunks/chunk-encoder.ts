@@ -136,7 +136,8 @@ export function createChunkEncoder(options: ChunkEncoderOptions = {}): ChunkEnco
       const kernels = await deltaKernelsOnce()
       const whole = have === undefined ? await startObjectDigest(kind) : undefined
       const missing = have?.missing ?? (source.lengthBytes === 0 ? [] : [{ offset: 0, lengthBytes: source.lengthBytes }])
-      yield CHUNK_MAGIC
+      // A copy: what is handed out is the caller's.
+      yield CHUNK_MAGIC.slice()
       const gaps = gapsOf(missing, source.lengthBytes)
       for (const group of groupsOf(missing)) {
         signal?.throwIfAborted()

@@ -199,3 +199,10 @@ describe('refused', () => {
     }
   })
 })
+
+test("frames are the caller's: what becomes of them changes neither the object nor the next stream", async () => {
+  const [encoder, object] = [createChunkEncoder(), older.slice()]
+  const before = await gathered(encoder.encode(object))
+  for await (const frame of encoder.encode(object)) frame.fill(0)
+  expect((await gathered(encoder.encode(object))).equals(before)).toBe(true)
+})

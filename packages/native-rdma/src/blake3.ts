@@ -1,4 +1,3 @@
-import { createBLAKE3 } from 'hash-wasm'
 import type { Addon } from './addon.js'
 import type { Backend } from './backend.js'
 import { settle } from './settle.js'
@@ -61,6 +60,8 @@ export function nativeBlake3(addon: Addon, backend: Backend): Blake3 {
 
 /** The twin. One WebAssembly instance serves all streams. */
 export async function wasmBlake3(reason: string): Promise<Blake3> {
+  // Loading it takes some 40 ms, which only who needs it should pay.
+  const { createBLAKE3 } = await import('hash-wasm')
   const hasher = await createBLAKE3()
   return {
     backend: { kind: 'js', reason },

@@ -5,6 +5,7 @@ import { costsOf, type RegionCosts } from './choice/cost-table.js'
 import { modelWithout, RATES, regrets } from './choice/regrets.js'
 import { fixed, learned, type Strategy } from './choice/strategies.js'
 import { syntheticRegions } from './choice/synthetic.js'
+import { wanCases } from './choice/wan-case.js'
 
 const SEED = 5
 const REPEATS = 5
@@ -28,7 +29,7 @@ interface Measured {
 export const suite: Suite = {
   name: 'choice',
   purpose:
-    'What the learned choice of codec and level loses against knowing every cost, by link; pages of each pair by a model of the others.',
+    'What the learned choice of codec and level loses against knowing every cost, by link, pages of each pair by a model of the others; and a memory moved over the WAN lab with it and without.',
   tools: [],
   async cases(context) {
     let measured: Promise<Measured> | undefined
@@ -36,7 +37,8 @@ export const suite: Suite = {
       measured ??= measure(context)
       return measured
     }
-    return Object.entries(RATES).map(([name, bytesPerSecond]) => choiceCase(name, bytesPerSecond, costs))
+    const priced = Object.entries(RATES).map(([name, bytesPerSecond]) => choiceCase(name, bytesPerSecond, costs))
+    return [...priced, ...(await wanCases(context))]
   },
 }
 

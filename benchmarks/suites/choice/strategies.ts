@@ -1,4 +1,4 @@
-import { type Cost, type CostModel, finishMs, MethodChooser, PAGE_METHODS, pagesWorthSampling } from '@dwcp/hde/choice'
+import { type Cost, type CostModel, finishMs, MethodChooser, pagesWorthSampling, withoutOldContent } from '@dwcp/hde/choice'
 import type { RegionCosts } from './cost-table.js'
 
 /** Which of a region's costs is paid, and what looking at it takes. One strategy sees the regions of one group in order. */
@@ -26,9 +26,7 @@ export function learned(model: CostModel, bytesPerSecond: number): Strategy {
 
 /** One method for all; where a region has no old content, the same level without it. */
 export function fixed(method: number): Strategy {
-  const { level = 0 } = PAGE_METHODS[method] ?? {}
-  const plain = PAGE_METHODS.findIndex(({ kind, level: other }) => kind === (level === 0 ? 'raw' : 'zstd') && other === level)
-  return ({ allowed }) => ({ index: allowed.indexOf(allowed.includes(method) ? method : plain), samplingMs: 0 })
+  return ({ allowed }) => ({ index: allowed.indexOf(allowed.includes(method) ? method : withoutOldContent(method)), samplingMs: 0 })
 }
 
 /** What one group's regions take, by the second timing. */

@@ -62,7 +62,8 @@ function parse(text: string): readonly RegionCosts[] {
 
 function sourceOf(weights: object): string {
   const text = JSON.stringify(weights, (_, value: unknown) => (typeof value === 'number' ? Number(value.toPrecision(DIGITS)) : value), 1)
-  return `import type { CostModel } from './cost-model.js'
+  return `/* oxlint-disable oxc/approx-constant -- a weight may look like a number that has a name */
+import type { CostModel } from './cost-model.js'
 
 /**
  * Written by \`pnpm train:choice\`, then \`biome check --write\`. Do not edit.

@@ -1,11 +1,13 @@
-import { Correction } from './correction.js'
-import { type Cost, type CostModel, predictCosts } from './cost-model.js'
+import { Correction, type Place } from './correction.js'
+import { type Cost, type CostModel, placeOf, predictCosts } from './cost-model.js'
 import { expectedFinishMs, finishMs } from './finish-time.js'
-import { PAGE_METHODS } from './methods.js'
+import { PAGE_METHODS, withoutOldContent } from './methods.js'
 
 /** A method is tried again after this many choices, where it seems to be hardly worse, or would be without what was last measured. */
 const STALE_CHOICES = 16
 const HARDLY_WORSE = 1.25
+/** Less is not worth leaving the method that was best so far: predictions are not that good. By cross-validation over groups. */
+const LEAST_GAIN = 0.03
 
 /**
  * What a choice is made by.
@@ -38,6 +40,7 @@ export interface Choice {
   readonly explores: boolean
   /** By the model alone, for {@link MethodChooser.learn}. */
   readonly predicted: Cost
+  readonly place: Place
 }
 
 /**
@@ -67,9 +70,10 @@ interface Candidate {
 export class MethodChooser {
   readonly #model: CostModel
   readonly #options: ChooserOptions
-  readonly #times: Correction
-  readonly #bytes: Correction
+  readonly #correction: Correction
   readonly #lastUse: Float64Array
+  /** What all batches would have taken by each method alone. */
+  readonly #fixedMs: Float64Array
   #choices = 0
   #spentMs = 0
   #exploredMs = 0
@@ -77,44 +81,48 @@ export class MethodChooser {
   constructor(model: CostModel, options: ChooserOptions) {
     this.#model = model
     this.#options = options
-    const kinds = model.methods.map((_, method) => PAGE_METHODS[method]?.kind ?? 'raw')
-    this.#times = new Correction(kinds)
-    this.#bytes = new Correction(kinds)
+    this.#correction = new Correction(model.methods.map((_, method) => PAGE_METHODS[method]?.kind ?? 'raw'))
     this.#lastUse = new Float64Array(model.methods.length)
+    this.#fixedMs = new Float64Array(model.methods.length)
   }
 
   /** When the last byte of a region is expected, by the best method, where nothing is known of it but its length. */
   roughMs(question: Omit<Question, 'features'>): number {
-    return this.#best(this.#candidates(question)).ms
+    return bestOf(this.#candidates(question, this.#placeOf(question))).ms
   }
 
   choose(question: Question): Choice {
-    const candidates = this.#candidates(question)
-    const best = this.#best(candidates)
+    const place = this.#placeOf(question)
+    const candidates = this.#candidates(question, place)
+    const best = this.#steadied(candidates, bestOf(candidates))
     this.#choices += 1
     this.#spentMs += best.ms
     const tried = question.mayExplore ? candidates.filter((each) => this.#isWorthTrying(each, best.ms)) : []
-    const taken = tried.length > 0 ? this.#best(tried) : best
+    const taken = tried.length > 0 ? bestOf(tried) : best
     this.#exploredMs += taken.ms - best.ms
     this.#lastUse[taken.method] = this.#choices
-    return { method: taken.method, expected: taken.expected, explores: taken !== best, predicted: taken.predicted }
+    return { method: taken.method, expected: taken.expected, explores: taken !== best, predicted: taken.predicted, place }
   }
 
   /** What the choice came to. Decoding is elsewhere: its time is not known here. */
-  learn({ method, predicted }: Choice, encodeMs: number, bytes: number): void {
+  learn({ method, predicted, place }: Choice, encodeMs: number, bytes: number): void {
     if (PAGE_METHODS[method]?.kind === 'raw') return
-    this.#times.learn(method, encodeMs, predicted.encodeMs)
-    this.#bytes.learn(method, bytes, predicted.bytes)
+    this.#correction.learn(method, place, { time: encodeMs / predicted.encodeMs, bytes: bytes / predicted.bytes })
   }
 
-  #candidates({ features, hasOld, payloadBytes, allowed, bytesPerSecond, sharedMs = 0 }: Question): readonly Candidate[] {
-    const costs = predictCosts(hasOld ? this.#model.withOld : this.#model.withoutOld, features, payloadBytes)
+  #placeOf({ hasOld, features }: Question): Place {
+    return { hasOld, at: placeOf(hasOld ? this.#model.withOld : this.#model.withoutOld, features) }
+  }
+
+  #candidates({ features, hasOld, payloadBytes, allowed, bytesPerSecond, sharedMs = 0 }: Question, place: Place): readonly Candidate[] {
+    const fit = hasOld ? this.#model.withOld : this.#model.withoutOld
+    const costs = predictCosts(fit, features === undefined ? undefined : place.at, payloadBytes)
     const raw = { encodeMs: 0, bytes: payloadBytes, decodeMs: 0 }
     return allowed.flatMap((method) => {
       const isRaw = PAGE_METHODS[method]?.kind === 'raw'
       const predicted = isRaw ? raw : costs.get(method)
       if (predicted === undefined) return []
-      const expected = isRaw ? raw : this.#corrected(method, predicted)
+      const expected = isRaw ? raw : this.#corrected(method, place, predicted)
       // What raw pages take is known, and no corrections are: only the others are uncertain.
       const timeOf = isRaw ? finishMs : expectedFinishMs
       const ms = timeOf(expected, bytesPerSecond, sharedMs)
@@ -122,16 +130,22 @@ export class MethodChooser {
     })
   }
 
-  #best(candidates: readonly Candidate[]): Candidate {
-    const [first] = candidates
-    if (first === undefined) throw new RangeError('no method that the model knows is allowed: raw always is')
-    return candidates.reduce((best, each) => (each.ms < best.ms ? each : best), first)
+  /** The method that would have been the best for all batches so far, unless another one gains more than predictions can tell. */
+  #steadied(candidates: readonly Candidate[], best: Candidate): Candidate {
+    const of = (method: number): Candidate | undefined => {
+      const plain = withoutOldContent(method)
+      return candidates.find((each) => each.method === method) ?? candidates.find((each) => each.method === plain)
+    }
+    const before = this.#choices === 0 ? undefined : of(this.#fixedMs.indexOf(Math.min(...this.#fixedMs)))
+    for (const method of this.#fixedMs.keys())
+      this.#fixedMs[method] = (this.#fixedMs[method] ?? 0) + (of(method)?.ms ?? Number.POSITIVE_INFINITY)
+    return before !== undefined && before.ms <= (1 + LEAST_GAIN) * best.ms ? before : best
   }
 
-  #corrected(method: number, { encodeMs, bytes, decodeMs }: Cost): Cost {
+  #corrected(method: number, place: Place, { encodeMs, bytes, decodeMs }: Cost): Cost {
     // The other side is taken for a host like this one.
-    const time = this.#times.factor(method)
-    return { encodeMs: encodeMs * time, bytes: bytes * this.#bytes.factor(method), decodeMs: decodeMs * time }
+    const { time, bytes: larger } = this.#correction.factors(method, place)
+    return { encodeMs: encodeMs * time, bytes: bytes * larger, decodeMs: decodeMs * time }
   }
 
   #isWorthTrying({ method, ms, hopedMs }: Candidate, bestMs: number): boolean {
@@ -141,4 +155,10 @@ export class MethodChooser {
       this.#exploredMs + ms - bestMs <= this.#options.explorationRatio * this.#spentMs
     )
   }
+}
+
+function bestOf(candidates: readonly Candidate[]): Candidate {
+  const [first] = candidates
+  if (first === undefined) throw new RangeError('no method that the model knows is allowed: raw always is')
+  return candidates.reduce((best, each) => (each.ms < best.ms ? each : best), first)
 }

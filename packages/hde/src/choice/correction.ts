@@ -1,42 +1,84 @@
-/** Of what the shared part follows of each surprise, and of what the method's own follows of the rest. */
-const SHARED_GAIN = 0.2
-const OWN_GAIN = 0.1
+/** What a measurement of the method itself counts, and one of another level of the same kind. */
+const OWN_WEIGHT = 1
+const KIND_WEIGHT = 0.6
+/** Of a region that cannot be compared, because only one of the two has old content: a slow host is slow at both. */
+const APART_WEIGHT = 0.15
+/** That predictions are right counts as much as this many measurements. */
+const TRUST = 3
 /** One measurement may be of a thread that was not scheduled for long: no more than this many doublings are believed. */
-const MOST_SURPRISE = 2
-/** All together: a host a hundred times as slow as that of the training is still corrected. */
-const MOST_CORRECTION = 7
+const MOST_SURPRISE = 4
+/** Each measurement makes all before it count this much less: a host gets busy, content goes. */
+const FADING = 0.9
+/** What came before would count less than a thousandth. */
+const MOST_MEASUREMENTS = 64
+
+/** A region, as predictions see it. */
+export interface Place {
+  readonly hasOld: boolean
+  /** Normalised features. */
+  readonly at: readonly number[]
+}
+
+/** By how much predictions are to be multiplied. */
+export interface Factors {
+  readonly time: number
+  readonly bytes: number
+}
+
+interface Measured extends Place {
+  readonly method: number
+  /** In doublings. */
+  readonly time: number
+  readonly bytes: number
+}
 
 /**
- * How measured figures differ from predicted ones: for all methods of a kind together, because a slow host is slow at everything,
- * and for each method beside. Logarithms, exponentially averaged, bounded.
+ * How measured figures differ from predicted ones: the mean of what was seen of the same kind of method, the most of it of regions that
+ * looked alike (kernel regression: Nadaraya and Watson, 1964), drawn towards no difference.
  */
 export class Correction {
   readonly #kinds: readonly string[]
-  readonly #shared = new Map<string, number>()
-  readonly #own: Float64Array
+  readonly #measured: Measured[] = []
 
-  /** @param kinds - Of each method, which others it shares a correction with. */
+  /** @param kinds - Of each method, which others it shares corrections with. */
   constructor(kinds: readonly string[]) {
     this.#kinds = kinds
-    this.#own = new Float64Array(kinds.length)
   }
 
-  /** What a prediction for this method is to be multiplied by. */
-  factor(method: number): number {
-    return 2 ** Math.max(-MOST_CORRECTION, Math.min(MOST_CORRECTION, this.#log(method)))
+  factors(method: number, place: Place): Factors {
+    let [all, time, bytes] = [TRUST, 0, 0]
+    let fresh = 1
+    for (const each of this.#measured.toReversed()) {
+      const weight = fresh * this.#likeness(each, method, place)
+      all += weight
+      time += weight * each.time
+      bytes += weight * each.bytes
+      fresh *= FADING
+    }
+    return { time: 2 ** (time / all), bytes: 2 ** (bytes / all) }
   }
 
-  /** @param predicted - Before any correction. */
-  learn(method: number, measured: number, predicted: number): void {
-    if (!(measured > 0 && predicted > 0)) return
-    const surprise = Math.max(-MOST_SURPRISE, Math.min(MOST_SURPRISE, Math.log2(measured / predicted) - this.#log(method)))
-    const kind = this.#kinds[method] ?? ''
-    const shared = SHARED_GAIN * surprise
-    this.#shared.set(kind, (this.#shared.get(kind) ?? 0) + shared)
-    this.#own[method] = (this.#own[method] ?? 0) + OWN_GAIN * (surprise - shared)
+  /** @param ratios - Measured by predicted, before any correction. */
+  learn(method: number, place: Place, ratios: Factors): void {
+    const [time, bytes] = [surprise(ratios.time), surprise(ratios.bytes)]
+    if (Number.isNaN(time + bytes)) return
+    this.#measured.push({ ...place, method, time, bytes })
+    if (this.#measured.length > MOST_MEASUREMENTS) this.#measured.shift()
   }
 
-  #log(method: number): number {
-    return (this.#shared.get(this.#kinds[method] ?? '') ?? 0) + (this.#own[method] ?? 0)
+  #likeness(measured: Measured, method: number, place: Place): number {
+    if (this.#kinds[measured.method] !== this.#kinds[method]) return 0
+    if (measured.hasOld !== place.hasOld) return APART_WEIGHT
+    return (measured.method === method ? OWN_WEIGHT : KIND_WEIGHT) * nearness(measured, place)
   }
+}
+
+/** 1 at the same place, 1/e where every feature is one standard deviation away. */
+function nearness({ at: one }: Place, { at: other }: Place): number {
+  const square = one.reduce((sum, value, index) => sum + (value - (other[index] ?? 0)) ** 2, 0)
+  return Math.exp(-square / Math.max(1, one.length))
+}
+
+function surprise(ratio: number): number {
+  return Math.max(-MOST_SURPRISE, Math.min(MOST_SURPRISE, Math.log2(ratio)))
 }

@@ -44,3 +44,15 @@ export function allowedMethods(oldPages: boolean, zstd: boolean): readonly numbe
     return (level === 0 || zstd) && (kind !== 'delta' || oldPages)
   })
 }
+
+/**
+ * The same work where the other side has nothing: what a page delta of this level becomes.
+ *
+ * @returns an index of {@link PAGE_METHODS}.
+ * @public
+ */
+export function withoutOldContent(index: number): number {
+  const { kind, level = 0 } = PAGE_METHODS[index] ?? {}
+  if (kind !== 'delta') return index
+  return PAGE_METHODS.findIndex((other) => other.kind === (level === 0 ? 'raw' : 'zstd') && other.level === level)
+}

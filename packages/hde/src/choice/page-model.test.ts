@@ -1,7 +1,7 @@
 import { tagPages } from '@dwcp/native-rdma/codec'
 import { describe, expect, test } from 'vitest'
 import { MethodChooser } from './chooser.ts'
-import { predictCosts } from './cost-model.ts'
+import { placeOf, predictCosts } from './cost-model.ts'
 import { allowedMethods, PAGE_METHODS } from './methods.ts'
 import { PAGE_FEATURES, PageSampler, pagesWorthSampling } from './page-features.ts'
 import { PAGE_MODEL } from './weights.ts'
@@ -76,11 +76,8 @@ describe('a sample', () => {
 describe('predictions', () => {
   test('are finite for features that no training has seen', () => {
     for (const value of [-1e9, 0, 1e9, Number.POSITIVE_INFINITY]) {
-      const costs = predictCosts(
-        PAGE_MODEL.withOld,
-        Array.from({ length: PAGE_FEATURES.length }, () => value),
-        MIB,
-      )
+      const features = Array.from({ length: PAGE_FEATURES.length }, () => value)
+      const costs = predictCosts(PAGE_MODEL.withOld, placeOf(PAGE_MODEL.withOld, features), MIB)
       for (const { encodeMs, bytes, decodeMs } of costs.values()) {
         expect([encodeMs, bytes, decodeMs].every((figure) => figure > 0 && figure < 1e12)).toBe(true)
       }

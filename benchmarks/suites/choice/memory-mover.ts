@@ -67,7 +67,9 @@ async function send({ host, port, before, after, profile, bytesPerSecond }: Send
   })
   const socket = connect({ host, port, noDelay: true })
   await once(socket, 'connect')
-  const answer = once(socket, 'data')
+  const ended = new AbortController()
+  socket.once('close', () => ended.abort(new Error('the other side hung up')))
+  const answer = once(socket, 'data', { signal: ended.signal })
   const cpu = process.cpuUsage()
   const startedMs = performance.now()
   const encoder = codec.encoder({ workload: WORKLOAD, regions })
@@ -121,7 +123,8 @@ async function takeIn(socket: Socket, expected: Uint8Array): Promise<void> {
 async function* framesOf(socket: Socket): AsyncGenerator<Uint8Array> {
   let parts: Uint8Array[] = []
   let held = 0
-  for await (const part of socket) {
+  // The answer goes back over it.
+  for await (const part of socket.iterator({ destroyOnReturn: false })) {
     parts.push(part)
     held += part.length
     let wanted = wantedBytes(parts, held)

@@ -25,6 +25,11 @@ function slowClock(): Clock {
   return { ...systemClock, monotonicMs: () => (now += 1000) }
 }
 
+/** All that is measured takes no time: nothing is learned of it. */
+function stillClock(): Clock {
+  return { ...systemClock, monotonicMs: () => 0 }
+}
+
 describe('an encoder that knows its link', () => {
   const memories = [table(7), touched(table(7)), table(11)]
 
@@ -76,6 +81,23 @@ describe('an encoder that knows its link', () => {
     await encoder.encode({ kind: 'stopped' })
     await encoder.encode({ kind: 'pages', region: 0, pages: all, bytes: table(101) })
     expect(encoder.stats().payloadBytes.raw).toBe(before + PAGES * PAGE_BYTES)
+  })
+
+  test('compresses no more from the batch on that the link outruns it, and again where it no longer does', async () => {
+    let bytesPerSecond = 2e6
+    const encoder = createCodec({ shareBytesPerSecond: () => bytesPerSecond, clock: stillClock() }).encoder({ workload: 'w', regions })
+    const compressed = async (seed: number): Promise<boolean> => {
+      const { zstd, lz4 } = encoder.stats().payloadBytes
+      await encoder.encode({ kind: 'pages', region: 0, pages: all, bytes: table(seed) })
+      const after = encoder.stats().payloadBytes
+      return after.zstd + after.lz4 > zstd + lz4
+    }
+    const seen: boolean[] = []
+    for (const [turn, rate] of [2e6, 1e11, 1e11, 2e6].entries()) {
+      bytesPerSecond = rate
+      seen.push(await compressed(turn * 2 + 7))
+    }
+    expect(seen).toEqual([true, false, false, true])
   })
 
   test('refuses an exploration that is no share', () => {

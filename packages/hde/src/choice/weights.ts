@@ -2,7 +2,7 @@
 import type { CostModel } from './cost-model.js'
 
 /**
- * Written by `pnpm train:choice`, then `biome check --write`. Do not edit.
+ * Written by `pnpm train:choice`. Do not edit.
  *
  * @public
  */

@@ -29,6 +29,11 @@ export function corrupt(message: string, details: Readonly<Record<string, unknow
   return new DwcpError('ERR_HDE_CORRUPT', text, cause === undefined ? { details } : { details, cause })
 }
 
+export function foreignVersion(what: string, version: number, spoken: number): DwcpError<HdeErrorCode> {
+  const text = `${what} of format version ${version}, and only ${spoken} is spoken here: update the older side`
+  return new DwcpError('ERR_HDE_VERSION', text, { details: { version, spoken: [spoken] } })
+}
+
 export function pastLimit(what: string, value: number, limit: number, remedy: string): DwcpError<HdeErrorCode> {
   return new DwcpError('ERR_HDE_LIMIT', `${what} is ${value}, past the limit of ${limit}: ${remedy}`, { details: { what, value, limit } })
 }

@@ -1,8 +1,7 @@
 import type { DecodeLimits } from '@dwcp/interface'
-import { DwcpError } from '@dwcp/interface'
 import { ByteReader } from './byte-reader.js'
 import { ByteWriter } from './byte-writer.js'
-import { corrupt, type HdeErrorCode, pastLimit } from './errors.js'
+import { corrupt, foreignVersion, pastLimit } from './errors.js'
 import type { Kernels } from './kernels.js'
 
 /** Of docs/wire/hde.md. */
@@ -52,10 +51,7 @@ export interface OpenFrame {
 export function openFrame(frame: Uint8Array, sequence: number, limits: DecodeLimits, hash: Kernels['hash']): OpenFrame {
   if (frame.length > limits.frameBytes) throw pastLimit('the length of a frame', frame.length, limits.frameBytes, 'raise limits.frameBytes')
   const version = frame[0]
-  if (version !== undefined && version !== FRAME_VERSION) {
-    const text = `a frame of format version ${version}, and only ${FRAME_VERSION} is spoken here: update the older side`
-    throw new DwcpError<HdeErrorCode>('ERR_HDE_VERSION', text, { details: { version, spoken: [FRAME_VERSION] } })
-  }
+  if (version !== undefined && version !== FRAME_VERSION) throw foreignVersion('a frame', version, FRAME_VERSION)
   if (frame.length < FRAME_BYTES_MIN) throw corrupt(`a frame of ${frame.length} bytes`)
   const reader = new ByteReader(frame.subarray(0, -HASH_BYTES), 1)
   const kind = reader.byte()

@@ -166,7 +166,7 @@ class Receiver<Place> implements ChunkDecoder {
     { signal }: { readonly signal?: AbortSignal } = {},
   ): AsyncGenerator<Uint8Array, void, undefined> {
     const kernels = await deltaKernelsOnce()
-    const source = new FrameReader(frames, 2 * this.#limits.groupBytes + 4096)
+    const source = new FrameReader(frames, 2 * this.#limits.groupBytes + 4096, signal)
     try {
       await source.magic(CHUNK_MAGIC)
       const whole = await Promise.all(this.#digests.map(async (kind) => ({ kind, digest: await startObjectDigest(kind) })))

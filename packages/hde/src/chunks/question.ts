@@ -1,7 +1,6 @@
-import { DwcpError } from '@dwcp/interface'
 import { ByteReader } from '../byte-reader.js'
 import { ByteWriter } from '../byte-writer.js'
-import { corrupt, type HdeErrorCode, pastLimit } from '../errors.js'
+import { corrupt, foreignVersion, pastLimit } from '../errors.js'
 import { type ChunkMode, DIGEST_BYTES, DIGEST_CODES, type DigestKind, digestKindOf, MODE_CODES, modeOf } from './modes.js'
 import { TAG_BYTES } from './runs.js'
 
@@ -125,7 +124,5 @@ export function readAnswer(bytes: Uint8Array, parts: number): Answer {
 }
 
 function checkVersion(version: number): void {
-  if (version === VERSION) return
-  const text = `a message about chunks of format version ${version}, and only ${VERSION} is spoken here: update the older side`
-  throw new DwcpError<HdeErrorCode>('ERR_HDE_VERSION', text, { details: { version, spoken: [VERSION] } })
+  if (version !== VERSION) throw foreignVersion('a message about chunks', version, VERSION)
 }

@@ -61,7 +61,7 @@ export function createDeltaDecoder(options: DeltaDecoderOptions = {}): DeltaDeco
   return {
     async *decode(frames, { base: given, signal, onProgress } = {}) {
       const kernels = await deltaKernelsOnce()
-      const source = new FrameReader(frames, 2 * limits.blockBytes + MOST_HEAD_BYTES)
+      const source = new FrameReader(frames, 2 * limits.blockBytes + MOST_HEAD_BYTES, signal)
       try {
         await source.magic()
         const head = await streamHead(source)

@@ -1,7 +1,7 @@
-import { type Digest, DwcpError } from '@dwcp/interface'
+import type { Digest } from '@dwcp/interface'
 import type { ByteReader } from '../byte-reader.js'
 import { ByteWriter } from '../byte-writer.js'
-import { corrupt, type HdeErrorCode } from '../errors.js'
+import { corrupt, foreignVersion } from '../errors.js'
 
 /** Of docs/wire/delta.md. */
 export const MAGIC: Uint8Array = new TextEncoder().encode('DWCPdelt')
@@ -33,10 +33,7 @@ export function writeHead({ baseBytes, baseHash, baseline, targetBytes }: Stream
 /** `reader` stands behind the kind. */
 export function readHead(reader: ByteReader): StreamHead {
   const version = reader.byte()
-  if (version !== VERSION) {
-    const text = `a delta stream of format version ${version}, and only ${VERSION} is spoken here: update the older side`
-    throw new DwcpError<HdeErrorCode>('ERR_HDE_VERSION', text, { details: { version, spoken: [VERSION] } })
-  }
+  if (version !== VERSION) throw foreignVersion('a delta stream', version, VERSION)
   const target = reader.varint()
   const baseBytes = reader.varint()
   const baseline = reader.digest()

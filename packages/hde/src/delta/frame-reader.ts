@@ -1,4 +1,5 @@
 import { corrupt, pastLimit } from '../errors.js'
+import { untilAborted } from '../until-aborted.js'
 import { MAGIC } from './format.js'
 
 /** So many pieces are kept apart before small ones are joined: each costs some hundred bytes of its own. */
@@ -16,8 +17,8 @@ export class FrameReader {
   #ended = false
   #takenBytes = 0
 
-  constructor(source: Uint8Array | AsyncIterable<Uint8Array>, mostBytes: number) {
-    this.#source = (source instanceof Uint8Array ? once(source) : source)[Symbol.asyncIterator]()
+  constructor(source: Uint8Array | AsyncIterable<Uint8Array>, mostBytes: number, signal?: AbortSignal) {
+    this.#source = (source instanceof Uint8Array ? once(source) : untilAborted(source, signal))[Symbol.asyncIterator]()
     this.#mostBytes = mostBytes
   }
 

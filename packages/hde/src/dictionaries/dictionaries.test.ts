@@ -213,7 +213,7 @@ test('mutated objects are refused or right', async () => {
       expect(Buffer.compare(await decodeObject(given, { dictionaries }), object)).toBe(0)
     } catch (error) {
       if (!isDwcpError(error)) throw error
-      expect(error.code).toMatch(/^ERR_HDE_(CORRUPT|LIMIT|DICTIONARY_MISSING)$/)
+      expect(error.code).toMatch(/^ERR_HDE_(CORRUPT|LIMIT|VERSION|DICTIONARY_MISSING)$/)
     }
   }
 })

@@ -3,7 +3,7 @@ import { dictionaryBackend, zstdCompressWith, zstdDecompressWith } from '@dwcp/n
 import { ByteReader } from '../byte-reader.js'
 import { ByteWriter } from '../byte-writer.js'
 import { type DeltaKernels, deltaKernelsOnce } from '../delta/kernels.js'
-import { corrupt, pastLimit } from '../errors.js'
+import { corrupt, foreignVersion, pastLimit } from '../errors.js'
 import { missingDictionary } from './missing.js'
 import { digestNamed, digestOf, NAME_BYTES, nameIn } from './name.js'
 import type { DictionaryStore } from './store.js'
@@ -64,7 +64,7 @@ export async function encodeObject(object: Uint8Array, options: ObjectEncodeOpti
  * The inverse of {@link encodeObject}.
  *
  * @throws `ERR_HDE_DICTIONARY_MISSING`: fetch the dictionary of which `details.digest` is the beginning, or have the object sent without
- * one. `ERR_HDE_CORRUPT`, `ERR_HDE_LIMIT`.
+ * one. `ERR_HDE_CORRUPT`, `ERR_HDE_LIMIT`, `ERR_HDE_VERSION`.
  * @public
  */
 export async function decodeObject(frame: Uint8Array, options: ObjectDecodeOptions = {}): Promise<Uint8Array> {
@@ -112,7 +112,8 @@ async function unpackObject(
   if (frame.length < 1 + CHECK_BYTES) throw corrupt('an object that ends early')
   const reader = new ByteReader(frame.subarray(0, -CHECK_BYTES), 0)
   const first = reader.byte()
-  if (first >>> VERSION_SHIFT !== VERSION) throw corrupt(`an object of format version ${first >>> VERSION_SHIFT}`)
+  const version = first >>> VERSION_SHIFT
+  if (version !== VERSION) throw foreignVersion('an object', version, VERSION)
   const limit = { maxBytes: objectBytes }
   try {
     switch (first & 0x0f) {

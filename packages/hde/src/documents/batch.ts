@@ -4,7 +4,7 @@ import { ByteWriter } from '../byte-writer.js'
 import type { DeltaKernels } from '../delta/kernels.js'
 import { packStream } from '../delta/packing.js'
 import { NAME_BYTES } from '../dictionaries/name.js'
-import { corrupt, type HdeErrorCode, pastLimit } from '../errors.js'
+import { corrupt, foreignVersion, type HdeErrorCode, pastLimit } from '../errors.js'
 import { checkMethod, OLD_USES, oldUseOf, type Packed, unpack } from '../packing.js'
 import type { Form } from './forms.js'
 import { codeNodes } from './learn.js'
@@ -108,9 +108,7 @@ export async function decodeBatch<Document>(
   signal?.throwIfAborted()
   const reader = new ByteReader(frame, 0)
   const version = reader.byte()
-  if (version !== VERSION) {
-    throw new DwcpError<HdeErrorCode>('ERR_HDE_VERSION', `documents of format version ${version}, and only ${VERSION} is spoken here`)
-  }
+  if (version !== VERSION) throw foreignVersion('documents', version, VERSION)
   const flags = reader.byte()
   if ((flags & FORM_MASK) !== form.code) throw corrupt('documents of another form')
   const count = reader.varint()

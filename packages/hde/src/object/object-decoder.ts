@@ -9,6 +9,7 @@ import { decodeObject } from '../dictionaries/objects.js'
 import type { DictionaryStore } from '../dictionaries/store.js'
 import { pastLimit } from '../errors.js'
 import type { BaselineStore } from '../store/store.js'
+import { untilAborted } from '../until-aborted.js'
 
 /**
  * What a decoder allocates at most.
@@ -75,7 +76,7 @@ export function createDecoder(options: DecoderOptions = {}): ObjectDecoder {
     async *decode(frames, decodeOptions = {}) {
       const { signal } = decodeOptions
       const stopping = signal === undefined ? {} : { signal }
-      const { head, whole } = await peek(frames)
+      const { head, whole } = await peek(frames instanceof Uint8Array ? frames : untilAborted(frames, signal))
       if (startsWith(head, MAGIC)) yield* delta.decode(whole, decodeOptions)
       else if (startsWith(head, CHUNK_MAGIC)) {
         await using receiver = createChunkDecoder(common)

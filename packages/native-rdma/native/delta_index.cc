@@ -20,11 +20,6 @@ constexpr size_t kWaiting = 16;
 constexpr size_t kStepBytes = 4 << 20;
 constexpr size_t kRunBytes = 64;
 
-// Its high bits choose the slot, those from bit 16 on tell entries apart.
-uint64_t Mixed(const uint8_t* bytes) { return Load64(bytes) * 0x9e3779b97f4a7c15 ^ Load64(bytes + 8) * 0xc2b2ae3d27d4eb4f; }
-
-uint32_t TagOf(uint64_t mixed, int place_bits) { return static_cast<uint32_t>(mixed >> 16) << place_bits; }
-
 }  // namespace
 
 bool DeltaIndex::Reserve(Bytes base, size_t bytes, size_t stride, size_t ways) {
@@ -57,7 +52,7 @@ void DeltaIndex::Add(size_t from, size_t to) {
     const size_t waiting = count++ % kWaiting;
     if (count > kWaiting) Put(slots[waiting], entries[waiting]);
     slots[waiting] = BucketOf(mixed);
-    entries[waiting] = TagOf(mixed, place_bits_) | static_cast<uint32_t>((at >> stride_log_) + 1);
+    entries[waiting] = TagOf(mixed) | static_cast<uint32_t>((at >> stride_log_) + 1);
     __builtin_prefetch(slots[waiting], 1);
   }
   for (size_t k = count - std::min(count, kWaiting); k < count; ++k) Put(slots[k % kWaiting], entries[k % kWaiting]);
@@ -69,10 +64,7 @@ void DeltaIndex::Put(uint32_t* bucket, uint32_t entry) {
   bucket[0] = entry;
 }
 
-size_t DeltaIndex::Find(const uint8_t* bytes, size_t room) const {
-  const uint64_t mixed = Mixed(bytes);
-  const uint32_t* bucket = BucketOf(mixed);
-  const uint32_t tag = TagOf(mixed, place_bits_);
+size_t DeltaIndex::Best(const uint8_t* bytes, size_t room, const uint32_t* bucket, uint32_t tag) const {
   const uint32_t places = (uint32_t{1} << place_bits_) - 1;
   size_t best = SIZE_MAX;
   size_t best_length = 0;

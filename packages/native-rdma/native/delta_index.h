@@ -2,6 +2,7 @@
 
 #include <memory>
 
+#include "delta_bytes.h"
 #include "outcome.h"
 
 namespace dwcp {
@@ -18,9 +19,21 @@ class DeltaIndex {
   // Takes in one part of the base. Ends early where the job is told to stop.
   void Add(size_t from, size_t to);
   // Of the places whose first 16 bytes are those at `bytes` one where most of the next `room` are too, or SIZE_MAX.
-  size_t Find(const uint8_t* bytes, size_t room) const;
+  size_t Find(const uint8_t* bytes, size_t room) const {
+    const uint64_t mixed = Mixed(bytes);
+    const uint32_t* bucket = BucketOf(mixed);
+    // Almost always so, where content is new: the call is saved, and the next lookups begin while this one waits for memory.
+    if (ways_log_ == 0 && ((*bucket ^ TagOf(mixed)) >> place_bits_) != 0) [[likely]] return SIZE_MAX;
+    return Best(bytes, room, bucket, TagOf(mixed));
+  }
 
  private:
+  // Its high bits choose the slot, those from bit 16 on tell entries apart.
+  static uint64_t Mixed(const uint8_t* bytes) {
+    return Load64(bytes) * 0x9e3779b97f4a7c15 ^ Load64(bytes + 8) * 0xc2b2ae3d27d4eb4f;
+  }
+  uint32_t TagOf(uint64_t mixed) const { return static_cast<uint32_t>(mixed >> 16) << place_bits_; }
+  size_t Best(const uint8_t* bytes, size_t room, const uint32_t* bucket, uint32_t tag) const;
   uint32_t* BucketOf(uint64_t mixed) const { return table_.get() + (mixed >> (64 - table_log_) << ways_log_); }
   void Put(uint32_t* bucket, uint32_t entry);
 

@@ -39,6 +39,8 @@ constexpr std::array<Search, 3> kSearches = {Search{{64, 1, 6, 64, 0}, {16, 1, 6
                                               Search{{64, 1, 8, 8, 9}, {4, 4, 63, 8, 0}, true}};
 // The fine index has at most so many entries for each byte that is looked for: else it would cost more than the search.
 constexpr size_t kEntriesPerLiteral = 4;
+// So many entries stay in the second-level cache: of a base this short the fine index finds all that the coarse one would, in one pass.
+constexpr size_t kMaxOnePassEntries = 256 << 10;
 // How far a copy goes on over bytes that differ: while, from its best end, no more than this many mismatches outweigh the matches
 // (after bsdiff, Percival 2003). What differs is patched.
 constexpr int64_t kPatience = 24;
@@ -56,12 +58,14 @@ class Matcher {
 
   Outcome Run() {
     if (search_.is_priced && !worth_.Remember(base_.length)) return OutOfMemory();
-    if (!index_.Reserve(base_, base_.length, search_.coarse.stride, search_.coarse.ways)) return OutOfMemory();
-    worth_.Set(search_.coarse.least_bytes, search_.coarse.bytes_per_bit);
+    const bool is_coarse = search_.is_priced || base_.length > kMaxOnePassEntries * search_.fine.stride;
+    const Pass& first = is_coarse ? search_.coarse : search_.fine;
+    if (!index_.Reserve(base_, base_.length, first.stride, first.ways)) return OutOfMemory();
+    worth_.Set(first.least_bytes, first.bytes_per_bit);
     index_.Add(0, base_.length);
-    Scan(0, target_.length, search_.coarse);
+    Scan(0, target_.length, first);
     const size_t left = LiteralBytes();
-    if (left >= kSeedBytes && !Refine(left)) return OutOfMemory();
+    if (is_coarse && left >= kSeedBytes && !Refine(left)) return OutOfMemory();
     if (IsStopped()) return Stopped();
     return Script();
   }

@@ -8,8 +8,6 @@ export {
 } from './chunks/chunk-decoder.js'
 export { type ChunkEncoder, type ChunkEncoderOptions, type ChunkHave, createChunkEncoder } from './chunks/chunk-encoder.js'
 export type { ChunkMode, DigestKind } from './chunks/modes.js'
-export { type CodecOptions, createCodec, DEFAULT_BASELINE_BYTES, type PageCodec } from './codec.js'
-export type { AppliedChunk, PageDecoder } from './decoder.js'
 export { bytesBase, type DeltaBase, fileBase, joinedBase } from './delta/base.js'
 export type { BaselineSource } from './delta/baselines.js'
 export { DEFAULT_DELTA_LIMITS, type DeltaLimits } from './delta/bounds.js'
@@ -38,9 +36,7 @@ export {
   type JsonValue,
 } from './documents/documents.js'
 export { DEFAULT_DOCUMENT_LIMITS, type DocumentLimits } from './documents/limits.js'
-export type { PageEncoder } from './encoder.js'
 export type { HdeErrorCode } from './errors.js'
-export { DEFAULT_DECODE_LIMITS } from './limits.js'
 export { createDecoder, type DecoderOptions, type ObjectDecoder, type ObjectLimits } from './object/object-decoder.js'
 export {
   createEncoder,
@@ -50,7 +46,12 @@ export {
   type ObjectEncoderStats,
   type ObjectTier,
 } from './object/object-encoder.js'
-export type { EncodingProfile } from './profiles.js'
+export { type CodecOptions, createCodec, DEFAULT_BASELINE_BYTES, type PageCodec } from './state/codec.js'
+export type { AppliedChunk, PageDecoder } from './state/decoder.js'
+export type { PageEncoder } from './state/encoder.js'
+export { DEFAULT_DECODE_LIMITS } from './state/limits.js'
+export type { EncodingProfile } from './state/profiles.js'
+export type { PageEncoderStats } from './state/tally.js'
 export { openDiskStore } from './store/disk-store.js'
 export { createMemoryStore } from './store/memory-store.js'
 export {
@@ -61,7 +62,6 @@ export {
   type StoreOptions,
   type StoreStats,
 } from './store/store.js'
-export type { PageEncoderStats } from './tally.js'
 export { v1DiskBaselineId, v1MemoryBaselineId } from './v1/baseline-id.js'
 export type { V1Baseline } from './v1/delta.js'
 export type { V1Tier } from './v1/header.js'

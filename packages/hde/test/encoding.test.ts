@@ -1,8 +1,8 @@
 import { loadPageImages } from '@dwcp/native-rdma/codec'
 import { expect, test } from 'vitest'
-import { createCodecOn } from '../src/codec.ts'
 import { createCodec, DEFAULT_DECODE_LIMITS } from '../src/index.ts'
 import { type Kernels, loadKernels } from '../src/kernels.ts'
+import { createCodecOn } from '../src/state/codec.ts'
 import { frames, noise, PAGE_BYTES, pagesOf, pass, prose, range, region, store } from './support.ts'
 
 const options = { workload: 'w', regions: [region(16)] }

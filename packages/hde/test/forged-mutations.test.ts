@@ -1,6 +1,6 @@
 import type * as HashModule from '@dwcp/native-rdma/hash'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
-import type * as FrameModule from '../src/frame.ts'
+import type * as FrameModule from '../src/state/frame.ts'
 import { attack, type Target } from './mutations/attack.ts'
 import { kernels } from './mutations/kernels.ts'
 import { BACKENDS, type Modules, modulesOn } from './mutations/modules.ts'
@@ -26,7 +26,7 @@ vi.mock('@dwcp/native-rdma/hash', async (original) => {
 })
 
 // Those of frames of pages are verified by the addon, where pages are made: they are not handed to it.
-vi.mock('../src/frame.ts', async (original) => {
+vi.mock('../src/state/frame.ts', async (original) => {
   const frame = await original<typeof FrameModule>()
   const openFrame = (...args: Parameters<typeof frame.openFrame>): object => ({ ...frame.openFrame(...args), check: undefined })
   return { ...frame, openFrame }

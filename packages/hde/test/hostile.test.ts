@@ -4,9 +4,9 @@ import { isDwcpError, type StateChunk } from '@dwcp/interface'
 import { expect, test } from 'vitest'
 import { MAGIC } from '../src/delta/format.ts'
 import { FrameReader } from '../src/delta/frame-reader.ts'
-import { beginFrame, FRAME_KINDS, sealFrame } from '../src/frame.ts'
 import { createCodec, type EncodingProfile } from '../src/index.ts'
 import { loadKernels } from '../src/kernels.ts'
+import { beginFrame, FRAME_KINDS, sealFrame } from '../src/state/frame.ts'
 import { frames, noise, PAGE_BYTES, pagesOf, prose, region } from './support.ts'
 
 const PAGES = 8

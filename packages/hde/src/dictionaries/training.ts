@@ -5,7 +5,7 @@ import { encodeBatch } from '../documents/batch.js'
 import { JSON_TEXTS, MSGPACK } from '../documents/forms.js'
 import { DEFAULT_DOCUMENT_LIMITS } from '../documents/limits.js'
 import { documentDictionary, taughtBy } from '../documents/taught.js'
-import { packObject } from './objects.js'
+import { packObject } from './object-frame.js'
 
 /**
  * What samples are: any bytes, or documents as JSON text or MessagePack.

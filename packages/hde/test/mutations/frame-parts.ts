@@ -1,7 +1,7 @@
 import { ByteReader } from '../../src/byte-reader.ts'
-import { HASH_BYTES } from '../../src/frame.ts'
-import { countChanged, OUTCOMES } from '../../src/outcomes.ts'
 import { PAGE_DELTA } from '../../src/packing.ts'
+import { HASH_BYTES } from '../../src/state/frame.ts'
+import { countChanged, OUTCOMES } from '../../src/state/outcomes.ts'
 import { bytesPart, measureOf, numberPart, type Part } from './parts.ts'
 
 /** A frame of kind pages (docs/wire/hde.md), taken apart down to the streams of its page delta. */

@@ -1,7 +1,7 @@
 import type { Digest, EncoderStats } from '@dwcp/interface'
-import type { ChoiceStats } from './choice/live-choice.js'
+import type { ChoiceStats } from '../choice/live-choice.js'
+import { codecName, PAGE_DELTA } from '../packing.js'
 import { OUTCOME_NAMES, type Outcome } from './outcomes.js'
-import { codecName, PAGE_DELTA } from './packing.js'
 import type { EncodingProfile } from './profiles.js'
 
 /**

@@ -1,8 +1,8 @@
-import type { ByteReader } from './byte-reader.js'
-import { corrupt, pastLimit } from './errors.js'
+import type { ByteReader } from '../byte-reader.js'
+import { corrupt, pastLimit } from '../errors.js'
+import type { Kernels } from '../kernels.js'
+import { CODECS, checkMethod, methodOf, OLD_USES, type Packed, pack, unpack } from '../packing.js'
 import { beginFrame, FRAME_KINDS, type OpenFrame, sealFrame } from './frame.js'
-import type { Kernels } from './kernels.js'
-import { CODECS, checkMethod, methodOf, OLD_USES, type Packed, pack, unpack } from './packing.js'
 
 /** Opaque state travels in parts of this length, so that each fits into a frame however badly it compresses. */
 const PART_BYTES = 1024 * 1024

@@ -1,9 +1,9 @@
 import type { Clock } from '@dwcp/interface'
 import type { PackedPages, PackOptions, PageBatch } from '@dwcp/native-rdma/codec'
-import type { LiveChoice } from './choice/live-choice.js'
-import type { PageMethod } from './choice/methods.js'
-import type { Kernels } from './kernels.js'
-import { CODECS, PAGE_DELTA, pack } from './packing.js'
+import type { LiveChoice } from '../choice/live-choice.js'
+import type { PageMethod } from '../choice/methods.js'
+import type { Kernels } from '../kernels.js'
+import { CODECS, PAGE_DELTA, pack } from '../packing.js'
 import type { Profile } from './profiles.js'
 
 /** A codec that saves less costs more time than the bytes. */

@@ -1,8 +1,8 @@
 import { isDwcpError } from '@dwcp/interface'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { ByteReader } from './byte-reader.js'
-import { ByteWriter } from './byte-writer.js'
+import { ByteReader } from '../byte-reader.js'
+import { ByteWriter } from '../byte-writer.js'
 import { layOut } from './layout.js'
 import { type PagesHead, readPagesHead, writePagesHead } from './pages-frame.js'
 

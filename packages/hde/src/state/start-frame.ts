@@ -1,8 +1,8 @@
 import type { Digest } from '@dwcp/interface'
 import type { PageRegion } from '@dwcp/native-rdma/codec'
-import type { ByteReader } from './byte-reader.js'
-import type { ByteWriter } from './byte-writer.js'
-import { corrupt } from './errors.js'
+import type { ByteReader } from '../byte-reader.js'
+import type { ByteWriter } from '../byte-writer.js'
+import { corrupt } from '../errors.js'
 
 export interface Start {
   /** Whether both sides keep an image of what flows. */

@@ -1,8 +1,8 @@
 import type { DecodeLimits } from '@dwcp/interface'
-import { ByteReader } from './byte-reader.js'
-import { ByteWriter } from './byte-writer.js'
-import { corrupt, foreignVersion, pastLimit } from './errors.js'
-import type { Kernels } from './kernels.js'
+import { ByteReader } from '../byte-reader.js'
+import { ByteWriter } from '../byte-writer.js'
+import { corrupt, foreignVersion, pastLimit } from '../errors.js'
+import type { Kernels } from '../kernels.js'
 
 /** Of docs/wire/hde.md. */
 const FRAME_VERSION = 1

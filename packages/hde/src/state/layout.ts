@@ -1,6 +1,6 @@
 import { DwcpError, type Region } from '@dwcp/interface'
 import type { PageRegion } from '@dwcp/native-rdma/codec'
-import { type HdeErrorCode, pastLimit } from './errors.js'
+import { type HdeErrorCode, pastLimit } from '../errors.js'
 
 const PAGE_BYTES_MIN = 64
 /** A page must fit into a frame of the default limits, uncompressed. */

@@ -1,9 +1,9 @@
 import type { PageRegion } from '@dwcp/native-rdma/codec'
-import type { ByteReader } from './byte-reader.js'
-import type { ByteWriter } from './byte-writer.js'
-import { corrupt, pastLimit } from './errors.js'
+import type { ByteReader } from '../byte-reader.js'
+import type { ByteWriter } from '../byte-writer.js'
+import { corrupt, pastLimit } from '../errors.js'
+import { PAGE_DELTA } from '../packing.js'
 import { countChanged, OUTCOME_NAMES, OUTCOMES } from './outcomes.js'
-import { PAGE_DELTA } from './packing.js'
 
 /** The head of a frame of kind `pages`: which pages, what became of each, and where equal ones are. */
 export interface PagesHead {

@@ -1,10 +1,10 @@
 import { isDwcpError } from '@dwcp/interface'
 import type { PageFrame, PageImage, PageReader, PageRegion } from '@dwcp/native-rdma/codec'
-import { corrupt } from './errors.js'
+import { corrupt } from '../errors.js'
+import type { Kernels } from '../kernels.js'
+import { checkMethod, PAGE_DELTA } from '../packing.js'
 import type { OpenFrame } from './frame.js'
-import type { Kernels } from './kernels.js'
 import { OUTCOMES } from './outcomes.js'
-import { checkMethod, PAGE_DELTA } from './packing.js'
 import { type PagesHead, readPagesHead } from './pages-frame.js'
 
 export interface DecodedPages {

@@ -1,5 +1,5 @@
 import { DwcpError } from '@dwcp/interface'
-import type { HdeErrorCode } from './errors.js'
+import type { HdeErrorCode } from '../errors.js'
 
 /** One call at a time, until one fails or `close`. After a failure both sides no longer agree on what was said. */
 export class Turn {

@@ -24,22 +24,27 @@ export interface PageLink {
   transfer(memory: ListedMemory): Promise<TransferCost>
 }
 
-/** What a driver hands over, and what the receiver's memory holds before. */
+/** What a driver hands over. */
 export interface ListedMemory {
   readonly memory: Uint8Array
   readonly chunks: readonly StateChunk[]
-  readonly arriving: () => Uint8Array
+  /** Makes the receiver's memory what it is before. */
+  readonly restore: (receiver: Uint8Array) => void
 }
 
 /** Every page of the memory is handed over, as in the first round of a migration. */
 export function allPages(memory: Uint8Array, chunkPages: number = CHUNK_PAGES.machine): ListedMemory {
   const pages = Uint32Array.from({ length: memory.length / PAGE_BYTES }, (_, index) => index)
-  return { memory, chunks: [...chunksOf(memory, pages, chunkPages)], arriving: () => new Uint8Array(memory.length).fill(STALE) }
+  return { memory, chunks: [...chunksOf(memory, pages, chunkPages)], restore: (receiver) => receiver.fill(STALE) }
 }
 
 /** The pages that differ from `before` are handed over, as in the rounds that follow. */
 export function changedPages(memory: Uint8Array, before: Uint8Array, chunkPages: number): ListedMemory {
-  return { memory, chunks: [...chunksOf(memory, changedPageNumbers(memory, before), chunkPages)], arriving: () => before.slice() }
+  return {
+    memory,
+    chunks: [...chunksOf(memory, changedPageNumbers(memory, before), chunkPages)],
+    restore: (receiver) => receiver.set(before),
+  }
 }
 
 /** Both versions in whole pages and of one length, zeros behind their ends: an image may have grown, or end within a page. */
@@ -81,7 +86,7 @@ export async function openPageLink(profile: EncodingProfile, { before, sibling }
 }
 
 async function transfer(
-  { memory, chunks, arriving }: ListedMemory,
+  { memory, chunks, restore }: ListedMemory,
   source: ReturnType<typeof createCodec>,
   target: ReturnType<typeof createCodec>,
   have: readonly Digest[],
@@ -93,10 +98,12 @@ async function transfer(
     const frames: Uint8Array[] = []
     for (const chunk of chunks) frames.push(...(await encoder.encode(chunk)))
     const encodeSeconds = encodeCpu()
+    // One for all: giving memory back to the kernel would be in the next one's time.
+    const arrived = new Uint8Array(memory.length)
     let decodeSeconds = 0
     for (let pass = 0; pass < APPLY_PASSES; pass += 1) {
       // Before the clock runs: faulting memory in is the kernel's work and depends on whose memory it is.
-      const arrived = arriving()
+      restore(arrived)
       decodeSeconds += (await applied(frames, target.decoder(job), arrived)) / APPLY_PASSES
       if (Buffer.compare(arrived, memory) !== 0) throw new Error('what was decoded is not what was encoded')
     }

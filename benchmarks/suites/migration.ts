@@ -62,6 +62,7 @@ function migrationCase(name: string, runs: number, link?: WanSettings): Case {
         const shared = { options, ...(lab === undefined ? {} : { lab }) }
         const contenders = [
           await fleetContender({ name: 'v3', ours: true, style: 'v3', ...shared }, stack),
+          await fleetContender({ name: 'v3, profile of the link', ours: false, style: 'v3 profile', ...shared }, stack),
           await fleetContender({ name: 'v1 style', ours: false, style: 'v1', ...shared }, stack),
           await fleetContender({ name: 'stop-and-copy', ours: false, style: 'stop-and-copy', ...shared }, stack),
         ]

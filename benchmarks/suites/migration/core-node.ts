@@ -3,8 +3,8 @@ import { join } from 'node:path'
 import { loadWorkload, startNode, type WasmWorkload } from '@dwcp/core'
 import type { SuiteNode } from './node-messages.js'
 
-/** @dwcp/core with its defaults, which measure the link and choose by it; `v1`: 16 plain streams, changed 4 KiB blocks, zstd. */
-export async function openCoreNode(id: string, host: string, style: 'v3' | 'v1', directory: string): Promise<SuiteNode> {
+/** @dwcp/core, which measures the link and chooses by it; `v1`: 16 plain streams, changed 4 KiB blocks, zstd. */
+export async function openCoreNode(id: string, host: string, style: 'v3' | 'v3 profile' | 'v1', directory: string): Promise<SuiteNode> {
   const flags = join(directory, `${id}-flags.json`)
   await writeFile(flags, JSON.stringify({ forceV1Mode: style === 'v1' }))
   const node = await startNode({
@@ -12,6 +12,7 @@ export async function openCoreNode(id: string, host: string, style: 'v3' | 'v1',
     dataDirectory: join(directory, id),
     listen: { host, port: 0 },
     flags,
+    encodingChoice: style === 'v3 profile' ? 'profile' : 'learned',
     plaintext: 'trusted-network',
   })
   let sequence = 0

@@ -1,8 +1,8 @@
 import type { Address } from '@dwcp/interface'
 import type { SimulationOptions } from '@dwcp/migration'
 
-/** How a node moves workloads: @dwcp/core as it is, the same under `forceV1Mode`, or the plainest way. */
-export type MoveStyle = 'v3' | 'v1' | 'stop-and-copy'
+/** How a node moves workloads: @dwcp/core as it is, with one encoding for the link's class, under `forceV1Mode`, or the plainest way. */
+export type MoveStyle = 'v3' | 'v3 profile' | 'v1' | 'stop-and-copy'
 
 export interface OpenNode {
   readonly id: string

@@ -1,16 +1,17 @@
 import type { Clock, LinkForecast, LinkId, LinkSample, Quantiles, RateAdvisor, TrafficClass } from '@dwcp/interface'
 
-/** Says that the next sample will be like the last one, with no spread: what v1 does (DESIGN § 4). */
+/**
+ * Says that the next sample will be like the last one, with no spread: what v1 does (DESIGN § 4). Rates are 0 before a sample that
+ * the network limited: others say nothing of the link but that it gives as much.
+ */
 export function createLastValueAdvisor(clock: Clock, onSample: (sample: LinkSample) => void): RateAdvisor {
   const last = new Map<LinkId, LinkSample>()
   const rates: ReadonlyMap<TrafficClass, number> = new Map()
   return {
     observe(sample) {
-      const before = last.get(sample.link)
-      // A sample that the application limited says nothing new of the rate.
-      const delivered =
-        sample.limitedBy === 'network' || before === undefined ? sample.deliveredBytesPerSecond : before.deliveredBytesPerSecond
-      last.set(sample.link, { ...sample, deliveredBytesPerSecond: delivered })
+      const known = last.get(sample.link)?.deliveredBytesPerSecond ?? 0
+      const proves = sample.limitedBy === 'network' || (known > 0 && sample.deliveredBytesPerSecond > known)
+      last.set(sample.link, { ...sample, deliveredBytesPerSecond: proves ? sample.deliveredBytesPerSecond : known })
       onSample(sample)
     },
     forecast(link, { horizonMs }): LinkForecast {

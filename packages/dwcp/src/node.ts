@@ -7,6 +7,7 @@ import {
   type Address,
   type Clock,
   DwcpError,
+  type LinkId,
   type Logger,
   type NetworkMode,
   type NodeId,
@@ -57,6 +58,11 @@ export interface NodeOptions {
   readonly tls?: TlsCredentials
   /** Both ends must say so; `true` for loopback only. */
   readonly plaintext?: boolean | 'trusted-network'
+  /**
+   * What decides how each batch of memory is packed: the time to the last byte that packing it one way or another is predicted to take
+   * at the rate the link was last seen to give, or the profile of the link's class alone (docs/choice.md). @defaultValue 'learned'
+   */
+  readonly encodingChoice?: 'learned' | 'profile'
   readonly wasm?: WasmDriverOptions
   readonly limits?: Partial<MigrationLimits>
   readonly clock?: Clock
@@ -168,8 +174,11 @@ export async function startNode(options: NodeOptions): Promise<DwcpNode> {
         onChange: (workload) => changes.send({ kind: 'workload', workload }),
       }),
     )
+    const shareBytesPerSecond = (link: LinkId | undefined): number | undefined =>
+      link === undefined ? undefined : advisor.forecast(link, { horizonMs: 1_000, class: 'migration' }).shareBytesPerSecond.p50
     const codec = createCodec({
       profile: (link) => (usesV3(flags.status.flags, 'compression', id) ? links.mode(link ?? '') : 'v1'),
+      ...(options.encodingChoice === 'profile' ? {} : { shareBytesPerSecond }),
       logger,
     })
     const driver = createWasmDriver({ logger, ...options.wasm })

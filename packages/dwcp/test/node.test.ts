@@ -86,6 +86,22 @@ describe('a node', () => {
     expect(a.workloads()).toEqual([{ id: 'chain', state: 'running', epoch: 3, owner: 'a' }])
   })
 
+  test('says how the state of a workload was encoded', async () => {
+    const [a, b] = [await node('a'), await node('b')]
+    await a.run(await loadWorkload('kv'), { id: 'store' })
+    const { encoding, rawBytes } = await a.migrate('store', b.address)
+    const pages = Object.values(encoding.pages).reduce((sum, count) => sum + count, 0)
+    expect(pages * 4096).toBe(rawBytes)
+    expect(encoding.wireBytes).toBeGreaterThan(Object.values(encoding.payloadBytes).reduce((sum, bytes) => sum + bytes, 0))
+  })
+
+  test('chooses the encoding by what the link gives, unless it is to follow the profile of the link alone', async () => {
+    const [target, learned, plain] = [await node('t'), await node('l'), await node('p', { encodingChoice: 'profile' })]
+    for (const source of [learned, plain]) await source.run(await loadWorkload('kv'), { id: `of-${source.id}` })
+    expect((await learned.migrate('of-l', target.address)).encoding).toHaveProperty('choice.model')
+    expect((await plain.migrate('of-p', target.address)).encoding).not.toHaveProperty('choice')
+  })
+
   test('counts each request of each client once, however often it moves', async () => {
     const [a, b] = [await node('a'), await node('b')]
     await a.run(await loadWorkload('kv'), { id: 'store' })

@@ -18,6 +18,8 @@ export interface EncoderStats {
   readonly wireBytes: number
   /** Pages by outcome. */
   readonly pages: Readonly<Record<'zero' | 'unchanged' | 'duplicate' | 'delta' | 'full', number>>
+  /** Payload bytes on the wire, by codec; `delta` are page deltas. */
+  readonly payloadBytes: Readonly<Record<'raw' | 'lz4' | 'zstd' | 'delta', number>>
 }
 
 /** Order matters: frames are decoded in the order in which they were made. Not reentrant. */

@@ -76,6 +76,7 @@ export class Departure {
       wireBytes: sent.wireBytes,
       rounds: flow.rounds,
       budgetMs: this.#budgetMs,
+      encoding: flow.encoding,
     }
   }
 

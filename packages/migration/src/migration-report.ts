@@ -1,4 +1,4 @@
-import type { Digest, NodeId, WorkloadId } from '@dwcp/interface'
+import type { Digest, EncoderStats, NodeId, WorkloadId } from '@dwcp/interface'
 
 /** How long the workload may stand still, when to give up, how to follow and to cancel. */
 export interface MigrateOptions {
@@ -61,4 +61,6 @@ export interface MigrationReport {
   /** The last one is the one after the stop. */
   readonly rounds: readonly MigrationRound[]
   readonly budgetMs: number
+  /** What became of its pages, and what they were packed by. */
+  readonly encoding: EncoderStats
 }

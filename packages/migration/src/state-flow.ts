@@ -2,6 +2,7 @@ import {
   type Digest,
   DwcpError,
   type Encoder,
+  type EncoderStats,
   type ExportSteering,
   type ObjectProgress,
   type StateChunk,
@@ -22,6 +23,7 @@ export interface FlowResult {
   readonly endedMs: number
   readonly rounds: readonly MigrationRound[]
   readonly rawBytes: number
+  readonly encoding: EncoderStats
 }
 
 /**
@@ -131,7 +133,14 @@ export class StateFlow {
         if (chunk.kind === 'final') {
           this.frames.end()
           const rounds = [...this.#rounds, this.#measureRound({ remainingBytes: 0, dirtyBytesPerSecond: 0 }, 0)]
-          return { digest: chunk.digest, stoppedMs, endedMs: this.#context.clock.monotonicMs(), rounds, rawBytes: this.#rawBytes }
+          return {
+            digest: chunk.digest,
+            stoppedMs,
+            endedMs: this.#context.clock.monotonicMs(),
+            rounds,
+            rawBytes: this.#rawBytes,
+            encoding: this.#encoder.stats(),
+          }
         }
       }
       throw new DwcpError('ERR_MIGRATION_PROTOCOL', `the driver of ${this.#workload.id} ended its export without a final chunk`)

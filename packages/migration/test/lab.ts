@@ -114,7 +114,12 @@ export function createPlainCodec(): StateCodec {
           wireBytes += frame.length
           return [frame]
         },
-        stats: (): EncoderStats => ({ rawBytes, wireBytes, pages: { zero: 0, unchanged: 0, duplicate: 0, delta: 0, full: 0 } }),
+        stats: (): EncoderStats => ({
+          rawBytes,
+          wireBytes,
+          pages: { zero: 0, unchanged: 0, duplicate: 0, delta: 0, full: 0 },
+          payloadBytes: { raw: rawBytes, lz4: 0, zstd: 0, delta: 0 },
+        }),
         close: () => undefined,
       }
     },

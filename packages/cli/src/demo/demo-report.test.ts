@@ -24,6 +24,12 @@ const migration: DemoMigration = {
   rawBytes: 64 * 2 ** 20,
   wireBytes: 32 * 2 ** 20,
   budgetMs: 100,
+  encoding: {
+    rawBytes: 64 * 2 ** 20,
+    wireBytes: 32 * 2 ** 20,
+    pages: { zero: 1384, unchanged: 0, duplicate: 0, delta: 0, full: 15_000 },
+    payloadBytes: { raw: 0, lz4: 0, zstd: 32 * 2 ** 20, delta: 0 },
+  },
   rounds: [
     {
       rawBytes: 63 * 2 ** 20,
@@ -85,6 +91,7 @@ test('a direction is told in full for the first workload and in short for the ot
     '          2 (stopped)   1 MiB   1 MiB   15 ms         0 B',
     '          64 MiB of state as 32 MiB on the wire (2.00 : 1)',
     '          2 s in all: 32 MiB/s of state, 16 MiB/s on the wire',
+    '          pages: 1,384 zero, 15,000 full; packed: 32 MiB by zstd',
     '          paused for 20 ms of a budget of 100 ms: last round 10 ms, hand-over 8 ms, start 2 ms',
     '          1,234 requests answered meanwhile, the slowest in 25 ms',
     '          proved: all pages are right',

@@ -4,11 +4,11 @@ const KIND_WEIGHT = 0.6
 /** Of a region that cannot be compared, because only one of the two has old content: a slow host is slow at both. */
 const APART_WEIGHT = 0.15
 /** That predictions are right counts as much as this many measurements. */
-const TRUST = 3
+const TRUST = 2
 /** One measurement may be of a thread that was not scheduled for long: no more than this many doublings are believed. */
 const MOST_SURPRISE = 4
 /** Each measurement makes all before it count this much less: a host gets busy, content goes. */
-const FADING = 0.9
+const FADING = 0.95
 /** What came before would count less than a thousandth. */
 const MOST_MEASUREMENTS = 64
 

@@ -13,8 +13,6 @@ export interface PageEncoderStats extends EncoderStats {
   readonly profile: EncodingProfile
   /** The baseline that the frames build on. */
   readonly baseline?: Digest
-  /** Payload bytes on the wire by codec; `delta` are page deltas. */
-  readonly payloadBytes: Readonly<Record<'raw' | 'lz4' | 'zstd' | 'delta', number>>
   /** What was chosen by measured costs, and why; absent without `CodecOptions.shareBytesPerSecond`. */
   readonly choice?: ChoiceStats
   /** Which backend serves, and why; absent before the first call. `zstd` says so where LZ4 stands in for it. */
@@ -36,7 +34,7 @@ export class Tally {
     this.#payloadBytes[method === PAGE_DELTA ? 'delta' : codecName(method)] += bytes
   }
 
-  stats(): EncoderStats & Pick<PageEncoderStats, 'payloadBytes'> {
+  stats(): EncoderStats {
     return { rawBytes: this.rawBytes, wireBytes: this.wireBytes, pages: { ...this.#pages }, payloadBytes: { ...this.#payloadBytes } }
   }
 }

@@ -86,4 +86,24 @@ describe.each(BACKENDS)('on %s', (backend) => {
     await expect(Promise.all(frames.slice(0, 1).map((frame) => decoder.apply(frame, () => short)))).resolves.toEqual([[]])
     await expect(decoder.apply(frames[1] ?? short, () => short)).rejects.toThrow(RangeError)
   })
+
+  test('the loop turns while a frame of many pages is taken in', { timeout: 60_000 }, async () => {
+    const { hde } = await modulesOn(backend)
+    const pages = 4096
+    const of = { workload: 'w', regions: [region(pages)] }
+    const [encoder, decoder] = [hde.createCodec().encoder(of), hde.createCodec().decoder(of)]
+    const chunk = pagesOf(noise(1, pages * PAGE_BYTES), range(pages))
+    for (const frame of await encoder.encode(chunk)) await decoder.decode(frame)
+    const [same, ...more] = await encoder.encode(chunk)
+    expect([more.length, encoder.stats().pages.unchanged]).toEqual([0, pages])
+    let turns = 0
+    let timer = setImmediate(function count() {
+      turns += 1
+      timer = setImmediate(count)
+    })
+    await decoder.decode(same ?? new Uint8Array())
+    clearImmediate(timer)
+    expect(turns).toBeGreaterThan(2)
+    for (const side of [encoder, decoder]) side.close()
+  })
 })

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import { isDwcpError } from '@dwcp/interface'
 import { chosenCodecs } from './codec-choice.js'
 import { closed, corrupt } from './errors.js'
@@ -11,6 +12,8 @@ import { requireRoom } from './page-room.js'
 const WHAT = 'a frame of pages'
 const HASH_BYTES = 16
 const NO_BYTES = new Uint8Array()
+/** Hashed in one turn of the loop. */
+const TURN_BYTES = 1 << 20
 
 /** The twin of FrameReader in native/page_frame.cc. */
 export class ScriptPageReader implements PageReader {
@@ -31,7 +34,8 @@ export class ScriptPageReader implements PageReader {
     this.#refuseClosed()
     const bytes = Buffer.from(new ArrayBuffer(frame.pages.length * frame.pageBytes))
     fill(frame, this.#image, changed, bytes)
-    const hashes = hashPages(frame, bytes, this.#hash)
+    const hashes = await hashPages(frame, bytes, this.#hash)
+    this.#refuseClosed()
     if (frame.check !== undefined) this.#verify(frame.head, hashes, frame.check)
     if (this.#image !== undefined) write(frame, this.#image, bytes, hashes)
     if (memory === undefined) return new Uint8Array(bytes.buffer)
@@ -126,11 +130,12 @@ function fill(frame: PageFrame, image: ScriptPageImage | undefined, changed: Buf
 }
 
 /** Zero pages, often half of a memory, are hashed once. */
-function hashPages({ outcomes, pageBytes }: PageFrame, bytes: Buffer, hash: PageHash): Buffer {
+async function hashPages({ outcomes, pageBytes }: PageFrame, bytes: Buffer, hash: PageHash): Promise<Buffer> {
   const hashes = Buffer.alloc(outcomes.length * HASH_BYTES)
   const zero = hash.xxh3_128(new Uint8Array(pageBytes))
   for (const [index, outcome] of outcomes.entries()) {
     const at = index * pageBytes
+    if (index > 0 && at % TURN_BYTES === 0) await setImmediate()
     hashes.set(outcome === PAGE_OUTCOMES.zero ? zero : hash.xxh3_128(bytes.subarray(at, at + pageBytes)), index * HASH_BYTES)
   }
   return hashes

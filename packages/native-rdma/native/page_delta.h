@@ -30,10 +30,11 @@ class PageDeltaReader {
 
  private:
   Outcome ReadNamed(Bytes& rest);
-  Outcome ReadStream(Bytes& rest, size_t length, Bytes prefix, const uint8_t*& stream);
+  Outcome ReadStream(Bytes& rest, size_t length, const uint8_t*& stream);
+  Outcome ReadStreamTo(Bytes& rest, size_t length, Bytes prefix, uint8_t* target);
   Outcome ReadWords(Bytes& rest);
   size_t CountMarks() const;
-  Outcome GatherPrefix(Bytes& prefix);
+  Outcome ReadContent(Bytes& rest);
   void WriteWords(uint8_t* page);
 
   Scratch& scratch_;

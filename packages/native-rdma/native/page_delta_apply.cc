@@ -40,18 +40,22 @@ size_t CountBits(const uint8_t* bytes, size_t length) {
 
 }  // namespace
 
+Outcome PageDeltaReader::ReadStream(Bytes& rest, size_t length, const uint8_t*& stream) {
+  uint8_t* target = scratch_.Take(length);
+  if (target == nullptr) return NoMemoryFor(length);
+  stream = target;
+  return ReadStreamTo(rest, length, {}, target);
+}
+
 // The next stream, which must decode to exactly `length` bytes. A raw one is copied too: who lent it might change it meanwhile, and what
 // was checked must stay as it was.
-Outcome PageDeltaReader::ReadStream(Bytes& rest, size_t length, Bytes prefix, const uint8_t*& stream) {
+Outcome PageDeltaReader::ReadStreamTo(Bytes& rest, size_t length, Bytes prefix, uint8_t* target) {
   uint64_t head = 0;
   if (!ReadVarint(rest, head) || head / 4 > rest.length) return Corrupt("a stream is cut off");
   const Bytes packed = {rest.data, static_cast<size_t>(head / 4)};
   rest = {rest.data + packed.length, rest.length - packed.length};
   const auto codec = static_cast<StreamCodec>(head % 4);
   if (codec == StreamCodec::kRaw && packed.length != length) return Corrupt("a raw stream is of another length");
-  uint8_t* target = scratch_.Take(length);
-  if (target == nullptr) return NoMemoryFor(length);
-  stream = target;
   if (codec == StreamCodec::kLz4) return Lz4DecompressTo(packed, prefix, target, length);
   if (codec == StreamCodec::kRaw) {
     if (length > 0) std::memcpy(target, packed.data, length);
@@ -91,12 +95,13 @@ size_t PageDeltaReader::CountMarks() const {
   return CountBits(summary_, few_ * per_page);
 }
 
-Outcome PageDeltaReader::GatherPrefix(Bytes& prefix) {
-  prefix = {};
-  if (whole_ == 0 && named_count_ == 0) return {};
-  uint8_t* to = scratch_.Take((named_count_ + whole_) * page_bytes_);
-  if (to == nullptr) return NoMemoryFor((named_count_ + whole_) * page_bytes_);
-  prefix.data = to;
+// The content is decoded to right behind the pages that it is compressed with: decoders then take both for one stretch, and copy from
+// either in the same short way.
+Outcome PageDeltaReader::ReadContent(Bytes& rest) {
+  const size_t most_bytes = (named_count_ + 2 * whole_) * page_bytes_;
+  uint8_t* to = scratch_.Take(most_bytes);
+  if (to == nullptr) return NoMemoryFor(most_bytes);
+  Bytes prefix = {to, 0};
   const auto is_named = [this](size_t page) { return (named_[page / 8] >> (page % 8) & 1) != 0; };
   const auto append = [&](const uint8_t* page) {
     std::memcpy(to + prefix.length, page, page_bytes_);
@@ -108,12 +113,13 @@ Outcome PageDeltaReader::GatherPrefix(Bytes& prefix) {
   for (size_t page = 0; whole_ > 0 && page < count_; ++page) {
     if (Kind(page) == PageKind::kWhole && !is_named(page) && !Scan().is_zero(old_[page], page_bytes_)) append(old_[page]);
   }
-  return {};
+  content_ = to + prefix.length;
+  return ReadStreamTo(rest, whole_ * page_bytes_, prefix, to + prefix.length);
 }
 
 // Behind each class, what a load of a whole word may read past its last one.
 Outcome PageDeltaReader::ReadWords(Bytes& rest) {
-  Outcome step = ReadStream(rest, words_, {}, class_);
+  Outcome step = ReadStream(rest, words_, class_);
   if (step.fault != Fault::kNone) return step;
   std::array<size_t, 256> counts{};
   for (size_t word = 0; word < words_; ++word) ++counts[class_[word]];
@@ -128,7 +134,7 @@ Outcome PageDeltaReader::ReadWords(Bytes& rest) {
     const size_t streams = each == 0 ? 0 : each == kSplitClass ? bytes : 1;
     for (size_t stream = 0; stream < streams; ++stream) {
       const uint8_t* column = nullptr;
-      step = ReadStream(rest, counts[each] * bytes / streams, {}, column);
+      step = ReadStream(rest, counts[each] * bytes / streams, column);
       if (step.fault != Fault::kNone) return step;
       if (streams == 1) {
         if (counts[each] > 0) std::memcpy(rows, column, counts[each] * bytes);
@@ -146,24 +152,22 @@ Outcome PageDeltaReader::Open(Bytes encoding, Pages old_pages, size_t count, siz
   page_bytes_ = page_bytes;
   Bytes rest = encoding;
   Outcome step = ReadNamed(rest);
-  if (step.fault == Fault::kNone) step = ReadStream(rest, KindBytes(count), {}, kinds_);
+  if (step.fault == Fault::kNone) step = ReadStream(rest, KindBytes(count), kinds_);
   if (step.fault != Fault::kNone) return step;
   for (size_t page = 0; page < count; ++page) {
     few_ += Kind(page) == PageKind::kWords;
     whole_ += Kind(page) == PageKind::kWhole;
   }
 
-  step = ReadStream(rest, few_ * SummaryBytes(page_bytes), {}, summary_);
+  step = ReadStream(rest, few_ * SummaryBytes(page_bytes), summary_);
   if (step.fault != Fault::kNone) return step;
   const size_t marked = CountMarks();
   if (marked > few_ * MaskBytes(page_bytes)) return Corrupt("a mask is longer than its page");
-  step = ReadStream(rest, marked, {}, mark_);
+  step = ReadStream(rest, marked, mark_);
   if (step.fault != Fault::kNone) return step;
   words_ = CountBits(mark_, marked);
 
-  Bytes prefix;
-  step = GatherPrefix(prefix);
-  if (step.fault == Fault::kNone) step = ReadStream(rest, whole_ * page_bytes, prefix, content_);
+  step = ReadContent(rest);
   if (step.fault == Fault::kNone) step = ReadWords(rest);
   if (step.fault != Fault::kNone) return step;
   return rest.length == 0 ? Outcome{} : Corrupt("bytes follow the last stream");

@@ -81,6 +81,9 @@ class Matcher {
         if (IsStopped()) return;
         looked = at;
       }
+      const size_t stop = std::min(to, looked + kStepBytes + kSeedBytes);
+      at = NextCandidate(at, stop, pass.skip_shift, misses);
+      if (at + kSeedBytes > stop) continue;
       const size_t source = SourceOf(at);
       if (source == SIZE_MAX) {
         at += 1 + (misses++ >> pass.skip_shift);
@@ -142,6 +145,24 @@ class Matcher {
 
   // The copy's source less where it would lie unmoved.
   int64_t ShiftOf(size_t at, size_t source) const { return static_cast<int64_t>(source) - position_ - static_cast<int64_t>(at); }
+
+  // The first place from `at` on where content may be that the base has; past the last place before `stop` where there is none. What it
+  // looks at is at hand in locals: where content is new, this is nearly all that matching does.
+  size_t NextCandidate(size_t at, size_t stop, int skip_shift, size_t& misses) const {
+    const DeltaIndex::Glance glance = index_.glance();
+    const uint8_t* target = target_.data;
+    const int64_t by = position_ + shift_;
+    const uint64_t straights = base_.length >= kSeedBytes ? base_.length - kSeedBytes + 1 : 0;
+    size_t missed = misses;
+    for (; at + kSeedBytes <= stop; at += 1 + (missed++ >> skip_shift)) {
+      const uint64_t straight = static_cast<uint64_t>(by) + at;
+      const uint64_t begin = Load64(target + at);
+      if (straight < straights && Load64(base_.data + straight) == begin) break;
+      if (glance.MayKnow(begin, Load64(target + at + 8))) break;
+    }
+    misses = missed;
+    return at;
+  }
 
   // Where the last copy would go on, or else where the index knows the content.
   size_t SourceOf(size_t at) const {

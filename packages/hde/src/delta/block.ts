@@ -40,9 +40,7 @@ export async function encodeBlock(
   const matched = await kernels.match(block, window, { position: place.position, effort: effort.match, ...stopping })
   const streams =
     STREAM_ORDER.reduce((sum, name) => sum + matched[name].length, 0) <= mostStreamsBytes(block.length) ? matched : allLiteral(block)
-  const reference = kernels.zstdPrefix
-    ? await kernels.reference(streams, window, { ...place, literalBytes: streams.literals.length })
-    : NOTHING
+  const reference = kernels.zstdPrefix ? await referenceFor(kernels, streams, window, place, effort.referenceBytes) : NOTHING
   const options = { tableLogMax: effort.tableLogMax, ...stopping }
   const searched = literalLevelOf(effort, {
     literalBytes: streams.literals.length,
@@ -77,6 +75,20 @@ export async function encodeBlock(
     literalBytes: streams.literals.length,
     patchBytes: streams.patchGaps.length + streams.patchValues.length,
   }
+}
+
+/** Empty where it would be longer than `mostBytes`, mostly without making it: all that was copied leaves at least the rest of the window. */
+async function referenceFor(
+  kernels: DeltaKernels,
+  streams: DeltaStreams,
+  window: Uint8Array,
+  place: BlockPlace,
+  mostBytes: number,
+): Promise<Uint8Array> {
+  const literalBytes = streams.literals.length
+  if (window.length - (place.lengthBytes - literalBytes) > mostBytes) return NOTHING
+  const reference = await kernels.reference(streams, window, { ...place, literalBytes })
+  return reference.length > mostBytes ? NOTHING : reference
 }
 
 /** Of zstd: what has no pattern passes through it quickly. */

@@ -22,7 +22,7 @@ describe('the level of literals', () => {
   })
 
   test('is that of all streams at the other levels', () => {
-    expect(literalLevelOf(LEVELS.fast, { literalBytes: 1, referenceBytes: 1, blockBytes: 1 })).toBe(1)
+    expect(literalLevelOf(LEVELS.fast, { literalBytes: 1, referenceBytes: 1, blockBytes: 1 })).toBe(2)
     expect(literalLevelOf(LEVELS.balanced, { literalBytes: 1, referenceBytes: 1, blockBytes: 1 })).toBe(3)
   })
 })

@@ -37,15 +37,26 @@ export {
 } from './documents/documents.js'
 export { DEFAULT_DOCUMENT_LIMITS, type DocumentLimits } from './documents/limits.js'
 export type { HdeErrorCode } from './errors.js'
-export { createDecoder, type DecoderOptions, type ObjectDecoder, type ObjectLimits } from './object/object-decoder.js'
+export type { DocumentSet } from './object/document-set.js'
+export {
+  createDecoder,
+  type DecoderOptions,
+  type DocumentSetDecodeOptions,
+  type ObjectDecoder,
+  type ObjectLimits,
+  type PageSetDecodeOptions,
+} from './object/object-decoder.js'
 export {
   createEncoder,
   type EncodeOptions,
+  type EncoderInput,
   type EncoderOptions,
   type ObjectEncoder,
   type ObjectEncoderStats,
   type ObjectTier,
+  type TierStats,
 } from './object/object-encoder.js'
+export type { PageNumbers, PageSet } from './object/page-set.js'
 export { type CodecOptions, createCodec, DEFAULT_BASELINE_BYTES, type PageCodec } from './state/codec.js'
 export type { AppliedChunk, PageDecoder } from './state/decoder.js'
 export type { PageEncoder } from './state/encoder.js'

@@ -5,6 +5,7 @@ import { attack, type Target } from './mutations/attack.ts'
 import { kernels } from './mutations/kernels.ts'
 import { BACKENDS, type Modules, modulesOn } from './mutations/modules.ts'
 import { rolls } from './mutations/mutate.ts'
+import { documentSets, pageSets } from './mutations/object-sets.ts'
 import { givenDictionaries, objects } from './mutations/objects.ts'
 import { pageFrames } from './mutations/page-frames.ts'
 import { changeBatches, columns } from './mutations/records.ts'
@@ -44,6 +45,8 @@ const MAKERS = [
   changeBatches,
   givenDictionaries,
   objects,
+  pageSets,
+  documentSets,
   forgedStoreFiles,
   v1Deltas,
 ] as const

@@ -3,6 +3,7 @@ import { attack, type Target } from './mutations/attack.ts'
 import { chunkAnswers, chunkQuestions, chunkStreams } from './mutations/chunk-exchange.ts'
 import { BACKENDS, type Modules, modulesOn } from './mutations/modules.ts'
 import { rolls } from './mutations/mutate.ts'
+import { documentSets, pageSets } from './mutations/object-sets.ts'
 import { givenDictionaries, objects } from './mutations/objects.ts'
 import { pageFrames } from './mutations/page-frames.ts'
 import { changeBatches, columns } from './mutations/records.ts'
@@ -10,7 +11,7 @@ import { storeFiles } from './mutations/store-files.ts'
 import { deltaStreams, documentBatches, v1Packets } from './mutations/streams.ts'
 
 /** Over all decoders and backends; the native decoders have more in their own test. */
-const WANTED = Number(process.env['DWCP_MUTATIONS'] ?? 48_000)
+const WANTED = Number(process.env['DWCP_MUTATIONS'] ?? 56_000)
 const SEED = Number(process.env['DWCP_SEED'] ?? Date.now() % 2 ** 31)
 const MAKERS = [
   ['frames of pages and state', pageFrames],
@@ -20,6 +21,8 @@ const MAKERS = [
   ['changes', changeBatches],
   ['dictionaries', givenDictionaries],
   ['objects', objects],
+  ['page sets', pageSets],
+  ['document sets', documentSets],
   ['chunk questions', chunkQuestions],
   ['chunk answers', chunkAnswers],
   ['chunk streams', chunkStreams],

@@ -35,10 +35,15 @@ export class FrameReader {
     for (let scale = 1; scale <= this.#mostBytes; scale *= 128) {
       const [byte = 0] = await this.#take(1)
       length += (byte % 128) * scale
-      if (length > this.#mostBytes) throw pastLimit('the length of a frame', length, this.#mostBytes, 'raise limits.blockBytes')
+      if (length > this.#mostBytes) throw pastLimit('the length of a frame', length, this.#mostBytes, 'raise what limits allow')
       if (byte < 128) return this.#take(length)
     }
     throw corrupt('a length that does not end')
+  }
+
+  /** What was not taken, as it comes. */
+  async *rest(): AsyncGenerator<Uint8Array, void, undefined> {
+    while (this.#length > 0 || !(await this.atEnd())) yield this.#take(this.#length)
   }
 
   async atEnd(): Promise<boolean> {

@@ -121,12 +121,14 @@ async function encode<Document>(
 ): Promise<Uint8Array> {
   if (documents.length !== formers.length) throw new RangeError(`${documents.length} documents, and former versions of ${formers.length}`)
   const kernels = await deltaKernelsOnce()
-  for (const document of documents) dictionaries?.sample(kind, form === MSGPACK ? 'msgpack' : 'json', () => sampleOf(document))
   // Former versions say more than a dictionary does.
   const digest = formers.includes(undefined) ? dictionaries?.current(kind) : undefined
   const dictionary = digest === undefined ? undefined : dictionaries?.get(digest)
   const taught = dictionary === undefined ? undefined : await taughtBy(kernels, dictionary)
-  return encodeBatch(kernels, { form, formers, taught }, documents, { ...DEFAULT_DOCUMENT_LIMITS, ...limits }, signal)
+  const bytes = await encodeBatch(kernels, { form, formers, taught }, documents, { ...DEFAULT_DOCUMENT_LIMITS, ...limits }, signal)
+  // A batch past the limits comes again in smaller ones: its documents are samples once.
+  for (const document of documents) dictionaries?.sample(kind, form === MSGPACK ? 'msgpack' : 'json', () => sampleOf(document))
+  return bytes
 }
 
 async function decode<Document>(

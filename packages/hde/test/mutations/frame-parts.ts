@@ -146,3 +146,28 @@ export function objectFrameParts(frame: Uint8Array): Part[] {
     bytesPart(frame.subarray(-8)),
   ]
 }
+
+/** A stream of pages (docs/wire/objects.md). */
+export function pageStreamParts(stream: Uint8Array): Part[] {
+  const reader = new ByteReader(stream, 0)
+  const magic = bytesPart(reader.take(8))
+  const head = new ByteReader(reader.take(reader.varint()), 0)
+  const front = [bytesPart(head.take(2)), { kind: 'sized', parts: [bytesPart(head.take(head.varint()))] } satisfies Part]
+  const numbers: Part[] = []
+  while (!head.atEnd) numbers.push(numberPart(head.varint()))
+  return [magic, { kind: 'sized', parts: [...front, ...numbers] }, ...deltaStreamParts(reader.rest())]
+}
+
+/** A stream of documents (docs/wire/objects.md). */
+export function documentStreamParts(stream: Uint8Array): Part[] {
+  const reader = new ByteReader(stream, 0)
+  const parts: Part[] = [bytesPart(reader.take(8))]
+  while (!reader.atEnd) {
+    const frame = new ByteReader(reader.take(reader.varint()), 0)
+    const kind = frame.byte()
+    if (kind === 1) parts.push({ kind: 'sized', parts: [bytesPart([kind, frame.byte()]), numberPart(frame.varint())] })
+    else if (kind === 3) parts.push({ kind: 'sized', parts: [bytesPart([kind]), bytesPart(frame.rest())] })
+    else parts.push({ kind: 'sized', parts: [bytesPart([kind]), numberPart(frame.varint()), ...documentParts(frame.rest())] })
+  }
+  return parts
+}

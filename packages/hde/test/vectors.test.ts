@@ -75,6 +75,19 @@ test('the start frame of the page asks for its baseline', async () => {
   expect(String(error)).toContain('sha-256:00ff')
 })
 
+test('the start frame of the page asks for each of its siblings', async () => {
+  const [, hex = ''] = /looks into `sha-256:0102` and `sha-256:0304`\n\n```text\n(\w+)/.exec(page) ?? []
+  const codec = createCodec({ siblingBaselines: 2 })
+  const held = codec.encoder({ ...options, workload: 'sibling' })
+  await held.encode({ kind: 'stopped' })
+  held.close('sha-256:0102')
+  const error: unknown = await codec
+    .decoder(options)
+    .decode(Buffer.from(hex, 'hex'))
+    .catch((caught: unknown) => caught)
+  expect(error).toMatchObject({ code: 'ERR_HDE_BASELINE_MISSING', details: { digest: 'sha-256:0304' } })
+})
+
 test('a later version is refused by name', async () => {
   const frame = Buffer.from(vectors[0]?.frames[0] ?? [])
   frame[0] = 2

@@ -30,7 +30,7 @@ using dwcp::Hold;
 using dwcp::Outcome;
 
 // src/addon.ts refuses an addon built for another signature of these functions.
-constexpr uint32_t kBindingVersion = 9;
+constexpr uint32_t kBindingVersion = 10;
 
 Bytes BytesOf(const Napi::Value& value) {
   const auto array = value.As<Napi::Uint8Array>();

@@ -51,7 +51,10 @@ Napi::Value ImageCreate(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value ImageFork(const Napi::CallbackInfo& info) {
-  return Hold(info.Env(), new HeldImage{std::make_shared<PageImage>(*ImageOf(info[0]), ShapesOf(info[1]))});
+  const auto list = info[2].As<Napi::Array>();
+  std::vector<std::shared_ptr<PageImage>> others;
+  for (uint32_t at = 0; at < list.Length(); ++at) others.push_back(ImageOf(list.Get(at)));
+  return Hold(info.Env(), new HeldImage{std::make_shared<PageImage>(*ImageOf(info[0]), ShapesOf(info[1]), others)});
 }
 
 void ImageClose(const Napi::CallbackInfo& info) { HeldBy<HeldImage>(info[0])->image.reset(); }

@@ -47,17 +47,45 @@ PageImage::Leaf::~Leaf() {
 
 PageImage::PageImage(const std::vector<RegionShape>& shapes) : indexes_(std::make_shared<PageIndexes>()) {
   for (const RegionShape& shape : shapes) regions_.push_back({shape, {}, {}});
+  own_regions_ = regions_.size();
 }
 
-PageImage::PageImage(const PageImage& origin, const std::vector<RegionShape>& shapes)
-    : regions_(origin.regions_), content_pages_(origin.content_pages_), indexes_(origin.indexes_) {
+PageImage::PageImage(const PageImage& origin, const std::vector<RegionShape>& shapes, const std::vector<std::shared_ptr<PageImage>>& others)
+    : regions_(origin.regions_),
+      own_regions_(origin.own_regions_),
+      content_pages_(origin.content_pages_),
+      others_content_pages_(origin.others_content_pages_),
+      indexes_(origin.indexes_) {
+  ForgetOthers();
+  uint64_t end = 0;
   for (size_t region = 0; region < shapes.size(); ++region) {
     if (region < regions_.size()) {
       regions_[region].shape = shapes[region];
     } else {
       regions_.push_back({shapes[region], {}, {}});
     }
+    end = shapes[region].first_page + shapes[region].max_pages;
   }
+  own_regions_ = regions_.size();
+  for (const auto& other : others) {
+    for (size_t region = 0; region < other->own_regions_; ++region) {
+      Region seen = other->regions_[region];
+      seen.shape.first_page = end;
+      end += seen.shape.max_pages;
+      regions_.push_back(std::move(seen));
+    }
+    others_content_pages_ += other->content_pages_ - other->others_content_pages_;
+  }
+  content_pages_ += others_content_pages_;
+  if (!others.empty()) indexes_ = std::make_shared<PageIndexes>();
+}
+
+void PageImage::ForgetOthers() {
+  if (regions_.size() == own_regions_) return;
+  regions_.resize(own_regions_);
+  content_pages_ -= others_content_pages_;
+  others_content_pages_ = 0;
+  indexes_ = std::make_shared<PageIndexes>();
 }
 
 bool PageImage::Holds(size_t region, uint64_t page) const {
@@ -182,14 +210,14 @@ size_t PageImage::CountKnown(Bytes pages, size_t page_bytes) {
 }
 
 uint64_t PageImage::OverheadBytes() const {
-  uint64_t bytes = content_pages_ * kIndexBytesPerPage;
-  for (const Region& region : regions_) bytes += region.held.size() * sizeof(uint64_t) + region.leaves.size() * sizeof(void*);
+  uint64_t bytes = (content_pages_ - others_content_pages_) * kIndexBytesPerPage;
+  for (const Region& region : OwnRegions()) bytes += region.held.size() * sizeof(uint64_t) + region.leaves.size() * sizeof(void*);
   return bytes;
 }
 
 uint64_t PageImage::LengthBytes() const {
   uint64_t bytes = OverheadBytes();
-  for (const Region& region : regions_) {
+  for (const Region& region : OwnRegions()) {
     for (const auto& leaf : region.leaves) {
       if (leaf == nullptr) continue;
       const auto pages = static_cast<size_t>(std::count_if(leaf->pages.begin(), leaf->pages.end(), [](uint8_t* page) { return page != nullptr; }));
@@ -200,6 +228,7 @@ uint64_t PageImage::LengthBytes() const {
 }
 
 uint64_t PageImage::Keep() {
+  ForgetOthers();
   uint64_t bytes = OverheadBytes();
   for (const Region& region : regions_) {
     for (const auto& leaf : region.leaves) {

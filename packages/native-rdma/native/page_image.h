@@ -4,6 +4,7 @@
 #include <atomic>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <vector>
 
 #include "hash.h"
@@ -37,10 +38,11 @@ struct PageIndexes {
 class PageImage {
  public:
   explicit PageImage(const std::vector<RegionShape>& shapes);
-  // Shares everything with `origin`, whose regions are the first of `shapes`.
-  PageImage(const PageImage& origin, const std::vector<RegionShape>& shapes);
+  // Shares everything with `origin`, whose regions are the first of `shapes`. The regions of `others` follow, their pages counted
+  // through behind: they are looked into and never written to.
+  PageImage(const PageImage& origin, const std::vector<RegionShape>& shapes, const std::vector<std::shared_ptr<PageImage>>& others = {});
 
-  size_t region_count() const { return regions_.size(); }
+  size_t region_count() const { return own_regions_; }
   const RegionShape& shape(size_t region) const { return regions_[region].shape; }
   // Whether it was ever written.
   bool Holds(size_t region, uint64_t page) const;
@@ -66,7 +68,8 @@ class PageImage {
   // How many of these pages it has, at whatever address; zeros are not counted.
   size_t CountKnown(Bytes pages, size_t page_bytes);
 
-  // A baseline counts its pages, and what several baselines share only once: how many bytes more there are, or fewer.
+  // A baseline counts its pages, and what several baselines share only once: how many bytes more there are, or fewer. What it looks
+  // into is let go of.
   uint64_t Keep();
   uint64_t Unkeep();
   uint64_t LengthBytes() const;
@@ -102,9 +105,15 @@ class PageImage {
   void BuildIndexes(PageIndexes& indexes) const;
   uint64_t OverheadBytes() const;
 
+  std::span<const Region> OwnRegions() const { return {regions_.data(), own_regions_}; }
+  void ForgetOthers();
+
   std::vector<Region> regions_;
+  size_t own_regions_ = 0;
   // Bounds the indexes.
   size_t content_pages_ = 0;
+  // Of these, those of others.
+  size_t others_content_pages_ = 0;
   std::shared_ptr<PageIndexes> indexes_;
 };
 

@@ -36,7 +36,7 @@ export interface Addon {
   scanPages(oldPages: Uint8Array, newPages: Uint8Array, pageBytes: number, kinds: Uint8Array): void
   tagPages(pages: Uint8Array, pageBytes: number, tags: Uint32Array): void
   imageCreate(shapes: Float64Array): Held<'image'>
-  imageFork(origin: Held<'image'>, shapes: Float64Array): Held<'image'>
+  imageFork(origin: Held<'image'>, shapes: Float64Array, others: readonly Held<'image'>[]): Held<'image'>
   imageClose(image: Held<'image'>): void
   imageKeep(image: Held<'image'>): number
   imageUnkeep(image: Held<'image'>): number
@@ -114,7 +114,7 @@ export interface Addon {
 }
 
 /** Of native/addon.cc: another value means a build of other sources. */
-const BINDING_VERSION = 9
+const BINDING_VERSION = 10
 const PACKAGE_NAME = '@dwcp/native-rdma'
 
 type Loaded = { readonly addon: Addon } | { readonly problem: string }

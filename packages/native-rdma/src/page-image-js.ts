@@ -4,6 +4,7 @@ import { ScriptPageBatch } from './page-batch-js.js'
 import { ScriptPageReader } from './page-frame-js.js'
 import type { PageImage, PageImages, PageRegion } from './page-image.js'
 import { PageIndex } from './page-index.js'
+import { countOf, endNumberOf } from './page-numbers.js'
 import { RegionImage } from './region-image.js'
 
 const HASH_BYTES = 16
@@ -25,6 +26,9 @@ type SegmentKeeps = Map<Uint8Array, number>
 export class ScriptPageImage implements PageImage {
   readonly regions: readonly PageRegion[]
   readonly memories: readonly RegionImage[]
+  readonly endNumber: number
+  /** Of the images that it looks into, their pages counted through behind the regions. */
+  #others: readonly (PageRegion & { readonly memory: RegionImage })[]
   readonly #index: PageIndex
   readonly #hash: PageHash
   readonly #keeps: SegmentKeeps
@@ -34,28 +38,47 @@ export class ScriptPageImage implements PageImage {
     regions: readonly PageRegion[],
     memories: readonly RegionImage[],
     index: PageIndex,
-    hash: PageHash,
-    keeps: SegmentKeeps,
+    { hash, keeps }: { readonly hash: PageHash; readonly keeps: SegmentKeeps },
+    others: readonly ScriptPageImage[] = [],
   ) {
     this.regions = regions
     this.memories = memories
+    this.endNumber = endNumberOf(regions, others)
     this.#index = index
     this.#hash = hash
     this.#keeps = keeps
+    let firstPage = endNumberOf(regions, [])
+    this.#others = others.flatMap((other) =>
+      other.regions.flatMap(({ pageBytes, maxPages }, region) => {
+        const memory = other.memories[region]
+        if (memory === undefined) return []
+        // What is written to the other one from now on is not seen here.
+        const seen = { pageBytes, maxPages, firstPage, memory: new RegionImage(pageBytes, maxPages, memory) }
+        firstPage += maxPages
+        return [seen]
+      }),
+    )
   }
 
   static empty(regions: readonly PageRegion[], hash: PageHash, keeps: SegmentKeeps): ScriptPageImage {
     const memories = regions.map(({ pageBytes, maxPages }) => new RegionImage(pageBytes, maxPages))
-    return new ScriptPageImage(regions, memories, new PageIndex(pagesOf(regions)), hash, keeps)
+    return new ScriptPageImage(regions, memories, new PageIndex(countOf(regions)), { hash, keeps })
   }
 
   endPage(region: number): number {
     return this.memories[region]?.endPage ?? 0
   }
 
-  fork(regions: readonly PageRegion[]): ScriptPageImage {
+  fork(regions: readonly PageRegion[], others: readonly PageImage[] = []): ScriptPageImage {
     const memories = regions.map(({ pageBytes, maxPages }, region) => new RegionImage(pageBytes, maxPages, this.memories[region]))
-    return new ScriptPageImage(regions, memories, this.#index.fork(pagesOf(regions)), this.#hash, this.#keeps)
+    const seen = others.map((other) => ownImage(other))
+    const index = this.#index.fork(endNumberOf(regions, seen))
+    let firstPage = endNumberOf(regions, [])
+    for (const other of seen) {
+      index.insertAll(other.#index, endNumberOf(other.regions, []), firstPage)
+      firstPage += countOf(other.regions)
+    }
+    return new ScriptPageImage(regions, memories, index, { hash: this.#hash, keeps: this.#keeps }, seen)
   }
 
   async countKnown(pages: Uint8Array, pageBytes: number): Promise<number> {
@@ -71,6 +94,7 @@ export class ScriptPageImage implements PageImage {
   }
 
   keep(): number {
+    this.#others = []
     this.#keptOverheadBytes = this.#overheadBytes
     return this.#keptOverheadBytes + this.#count(1)
   }
@@ -102,7 +126,8 @@ export class ScriptPageImage implements PageImage {
       const memory = this.memories[region]
       return memory?.pageBytes === pageBytes ? { memory, page: number - firstPage } : undefined
     }
-    return undefined
+    const other = this.#others.find(({ firstPage, maxPages }) => number >= firstPage && number < firstPage + maxPages)
+    return other?.pageBytes === pageBytes ? { memory: other.memory, page: number - other.firstPage } : undefined
   }
 
   /** Into `target`, which holds zeros there. */
@@ -116,7 +141,7 @@ export class ScriptPageImage implements PageImage {
     const shape = this.regions[region]
     if (shape === undefined) return
     this.memories[region]?.write(page, bytes, offset)
-    const pages = this.memories.reduce((sum, { endPage }) => sum + endPage, 0)
+    const pages = [...this.memories, ...this.#others.map(({ memory }) => memory)].reduce((sum, { endPage }) => sum + endPage, 0)
     this.#index.insert(hashes.readUInt32BE(hashOffset), shape.firstPage + page, pages)
   }
 
@@ -142,10 +167,6 @@ export class ScriptPageImage implements PageImage {
 function ownImage(image: PageImage): ScriptPageImage {
   if (image instanceof ScriptPageImage) return image
   throw new TypeError('the image must be one that the same PageImages made')
-}
-
-function pagesOf(regions: readonly PageRegion[]): number {
-  return regions.reduce((sum, region) => sum + region.maxPages, 0)
 }
 
 function bufferOf(bytes: Uint8Array): Buffer {

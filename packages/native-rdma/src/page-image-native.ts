@@ -16,6 +16,7 @@ import type {
   TakenPages,
   TakeOptions,
 } from './page-image.js'
+import { endNumberOf } from './page-numbers.js'
 import { requireRoom } from './page-room.js'
 import { settle } from './settle.js'
 import { stoppable } from './stoppable.js'
@@ -38,13 +39,21 @@ export function nativeImages(addon: Addon, backend: Backend): PageImages {
 
 class NativePageImage implements PageImage {
   readonly regions: readonly PageRegion[]
+  readonly endNumber: number
   readonly #addon: Addon
   readonly #endPages: number[]
   #held: Held<'image'> | undefined
 
-  constructor(addon: Addon, regions: readonly PageRegion[], held: Held<'image'>, endPages: readonly number[]) {
+  constructor(
+    addon: Addon,
+    regions: readonly PageRegion[],
+    held: Held<'image'>,
+    endPages: readonly number[],
+    others: readonly PageImage[] = [],
+  ) {
     this.#addon = addon
     this.regions = regions
+    this.endNumber = endNumberOf(regions, others)
     this.#held = held
     this.#endPages = [...endPages]
   }
@@ -58,8 +67,13 @@ class NativePageImage implements PageImage {
     return this.#endPages[region] ?? 0
   }
 
-  fork(regions: readonly PageRegion[]): PageImage {
-    return new NativePageImage(this.#addon, regions, this.#addon.imageFork(this.held, shapesOf(regions)), this.#endPages)
+  fork(regions: readonly PageRegion[], others: readonly PageImage[] = []): PageImage {
+    const held = this.#addon.imageFork(
+      this.held,
+      shapesOf(regions),
+      others.map((other) => ownImage(other).held),
+    )
+    return new NativePageImage(this.#addon, regions, held, this.#endPages, others)
   }
 
   async countKnown(pages: Uint8Array, pageBytes: number): Promise<number> {

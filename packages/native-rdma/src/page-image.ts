@@ -28,13 +28,19 @@ export interface PageImage {
   readonly regions: readonly PageRegion[]
   /** One past the last page of a region that was ever written. */
   endPage(region: number): number
-  /** A copy, for regions of which the first are these, with the same `pageBytes` and `firstPage`. */
-  fork(regions: readonly PageRegion[]): PageImage
+  /** Numbers below this, counted through, name pages: those of `regions`, and behind them those that it looks into. */
+  readonly endNumber: number
+  /**
+   * A copy, for regions of which the first are these, with the same `pageBytes` and `firstPage`.
+   *
+   * @param others - Images that content is looked for in as well, as they are now. Their pages are counted through behind the regions.
+   */
+  fork(regions: readonly PageRegion[], others?: readonly PageImage[]): PageImage
   /** Of some pages, how many it has at whatever address; zeros are not counted. `pages` are borrowed until the promise settles. */
   countKnown(pages: Uint8Array, pageBytes: number): Promise<number>
   /**
-   * Counts it as one to be kept. @returns how many bytes the kept images of this process take more: what several of them share
-   * counts once.
+   * Counts it as one to be kept, and lets go of the images that it looks into. @returns how many bytes the kept images of this
+   * process take more: what several of them share counts once.
    */
   keep(): number
   /** The opposite of `keep`. @returns how many bytes less. */

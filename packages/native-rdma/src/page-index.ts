@@ -44,6 +44,12 @@ export class PageIndex {
     return copy
   }
 
+  /** All of another one whose numbers are below `end`, shifted. */
+  insertAll(other: PageIndex, end: number, shift: number): void {
+    for (const [slot, number] of other.#numbers.entries())
+      if (number < end) this.insert(other.#tags[slot] ?? 0, number + shift, this.#used + other.#used)
+  }
+
   get lengthBytes(): number {
     return this.#tags.byteLength + this.#numbers.byteLength
   }

@@ -1,29 +1,37 @@
 import type { Digest, StateChunk } from '@dwcp/interface'
-import type { PageImage } from '@dwcp/native-rdma/codec'
+import type { PageImage, PageRegion } from '@dwcp/native-rdma/codec'
+import { fits } from './fits.js'
 
 /** Of the first pages of a workload, at even distances: what a sibling is chosen by. */
 const SAMPLE_PAGES = 256
 
-/** A baseline that both sides hold, forked: it stays as it is while others go. */
+/** A baseline that both sides hold, copied: it stays as it is while others go. */
 export interface Candidate {
   readonly digest: Digest
   readonly image: PageImage
 }
 
-/** The baseline that has most of these pages, at whatever address; undefined where none has any. The other images are closed. */
-export async function chooseBaseline(
+/** What an image begins as, and what it looks into besides. */
+export interface Beginning {
+  readonly ground: Candidate | undefined
+  readonly others: readonly Candidate[]
+}
+
+/** Begins as the baseline that has most of these pages, at whatever address, of those that the regions fit: pages that are alike are often at the same one. */
+export async function chooseBeginning(
   candidates: readonly Candidate[],
   { pages, bytes }: Extract<StateChunk, { kind: 'pages' }>,
+  layout: readonly PageRegion[],
   pageBytes: number,
-): Promise<Candidate | undefined> {
+): Promise<Beginning> {
   const sample = sampleOf(bytes, pages.length, pageBytes)
   let best: { readonly candidate: Candidate; readonly known: number } | undefined
-  for (const candidate of candidates) {
+  for (const candidate of candidates.filter(({ image }) => fits(image, layout))) {
     const known = await candidate.image.countKnown(sample, pageBytes)
     if (known > (best?.known ?? 0)) best = { candidate, known }
   }
-  for (const candidate of candidates) if (candidate !== best?.candidate) candidate.image.close()
-  return best?.candidate
+  const ground = best?.candidate
+  return { ground, others: candidates.filter((candidate) => candidate !== ground) }
 }
 
 function sampleOf(bytes: Uint8Array, count: number, pageBytes: number): Uint8Array {

@@ -1,6 +1,6 @@
 import type { Clock, DecodeLimits, Digest, LinkId, Logger, StateCodec } from '@dwcp/interface'
 import { silentLogger, systemClock } from '@dwcp/interface'
-import { type PageImage, tagPages } from '@dwcp/native-rdma/codec'
+import { type PageImage, type PageRegion, tagPages } from '@dwcp/native-rdma/codec'
 import { LiveChoice } from '../choice/live-choice.js'
 import { PAGE_MODEL } from '../choice/weights.js'
 import { type Kernels, loadKernels } from '../kernels.js'
@@ -8,10 +8,11 @@ import type { Candidate } from './baseline-choice.js'
 import { Baselines } from './baselines.js'
 import { type PageDecoder, StateDecoder } from './decoder.js'
 import { type PageEncoder, StateEncoder } from './encoder.js'
-import { fits } from './fits.js'
+import { fits, fitsNumbers } from './fits.js'
 import { layOut } from './layout.js'
 import { DEFAULT_DECODE_LIMITS } from './limits.js'
 import { type EncodingProfile, PROFILES, type Profile, withImage } from './profiles.js'
+import { SIBLINGS_MAX } from './start-frame.js'
 
 /**
  * How much work to do for a byte saved, and within which bounds.
@@ -42,8 +43,8 @@ export interface CodecOptions {
    */
   readonly baselinesPerWorkload?: number
   /**
-   * Baselines of other workloads that are named, and taken, for one that has none of its own or another one: machines made from one
-   * image have much in common. Who may send a workload here can then make it hold what such a baseline holds: not where workloads of
+   * Baselines of other workloads that are named, and looked into, for one that has none of its own in common, 16 at most: machines
+   * made from one image have much in common. Who may send a workload here can then make it hold what such a baseline holds: not where workloads of
    * strangers share a node. @defaultValue 0
    */
   readonly siblingBaselines?: number
@@ -93,9 +94,6 @@ export function createCodec(options: CodecOptions = {}): PageCodec {
   return createCodecOn(loadKernels, options)
 }
 
-/** Of the digests that the other side offers; each that is here as well is looked at. */
-const MOST_OFFERED = 16
-
 /** @internal As {@link createCodec}, on kernels given by the caller. */
 export function createCodecOn(load: () => Promise<Kernels>, options: CodecOptions = {}): PageCodec {
   const {
@@ -132,15 +130,16 @@ export function createCodecOn(load: () => Promise<Kernels>, options: CodecOption
     encoder({ workload, regions, link, have = [] }) {
       const chosen = profileNamed(profile(link))
       const layout = layOut(regions)
-      const forks = (digests: readonly Digest[]): readonly Candidate[] =>
+      const held = (digests: readonly Digest[]): readonly Candidate[] =>
         digests.flatMap((digest) => {
-          const image = baselines.find(workload, digest)
-          return image !== undefined && fits(image, layout) ? [{ digest, image: image.fork(layout) }] : []
+          const image = chosen.image ? baselines.find(workload, digest) : undefined
+          return image === undefined ? [] : [{ digest, image }]
         })
       // The first of its own: newest first on the other side.
-      const own = have.filter((digest) => baselines.own(workload).includes(digest))
-      const ownForks = chosen.image ? firstOf(own, forks) : []
-      const siblings = chosen.image && ownForks.length === 0 ? forks(have.slice(0, MOST_OFFERED)) : []
+      const own = held(have.filter((digest) => baselines.own(workload).includes(digest)))
+        .filter(({ image }) => fits(image, layout))
+        .slice(0, 1)
+      const siblings = own.length > 0 ? [] : siblingsThatFit(layout, held(have.slice(0, SIBLINGS_MAX)))
       return new StateEncoder({
         kernels,
         profile: () => withImage(profileNamed(profile(link)), chosen.image),
@@ -151,8 +150,8 @@ export function createCodecOn(load: () => Promise<Kernels>, options: CodecOption
         },
         layout,
         hasImage: chosen.image,
-        baselines: ownForks.length > 0 ? ownForks : siblings,
-        isOwn: ownForks.length > 0,
+        baselines: [...own, ...siblings].map(({ digest, image }) => ({ digest, image: image.fork(image.regions) })),
+        isOwn: own.length > 0,
         keep: keeper(workload),
       })
     },
@@ -171,13 +170,14 @@ export function createCodecOn(load: () => Promise<Kernels>, options: CodecOption
   }
 }
 
-/** The first that there is one of. */
-function firstOf(digests: readonly Digest[], forks: (digests: readonly Digest[]) => readonly Candidate[]): readonly Candidate[] {
-  for (const digest of digests) {
-    const found = forks([digest])
-    if (found.length > 0) return found
+/** As many as pages can be counted through with: each is looked into. */
+function siblingsThatFit(layout: readonly PageRegion[], siblings: readonly Candidate[]): readonly Candidate[] {
+  const fitting: Candidate[] = []
+  for (const sibling of siblings) {
+    const images = [...fitting, sibling].map(({ image }) => image)
+    if (fitsNumbers(layout, images)) fitting.push(sibling)
   }
-  return []
+  return fitting
 }
 
 function profileNamed(name: EncodingProfile): Profile {

@@ -3,7 +3,8 @@ import { DwcpError } from '@dwcp/interface'
 import type { PageImage, PageRegion } from '@dwcp/native-rdma/codec'
 import { corrupt, type HdeErrorCode } from '../errors.js'
 import type { Kernels } from '../kernels.js'
-import { fits } from './fits.js'
+import { beginImage } from './begin-image.js'
+import { fits, fitsNumbers } from './fits.js'
 import { FRAME_KINDS, type OpenFrame, openFrame } from './frame.js'
 import { OpaqueJoin } from './opaque-frame.js'
 import { type MemoryOf, PagesDecoder } from './pages-decoder.js'
@@ -127,20 +128,31 @@ export class StateDecoder implements PageDecoder {
 
   #start(frame: OpenFrame, kernels: Kernels): void {
     const { layout, limits } = this.#parts
-    const { image, baseline } = readStart(frame.reader, layout)
+    const { image, baseline, siblings } = readStart(frame.reader, layout)
     verifyWhole(frame)
-    if (baseline !== undefined) this.#image = this.#baseline(baseline).fork(layout)
-    else if (image) this.#image = kernels.images.create(layout)
+    const others = siblings.map((digest) => this.#held(digest))
+    if (!fitsNumbers(layout, others)) throw corrupt('more pages than can be counted through')
+    const ground = baseline === undefined ? undefined : this.#baseline(baseline)
+    if (image) this.#image = beginImage(kernels.images, layout, ground, others)
     this.#pagesDecoder = new PagesDecoder(kernels, layout, this.#image, limits.chunkBytes)
   }
 
   #baseline(digest: Digest): PageImage {
+    const found = this.#held(digest)
+    if (fits(found, this.#parts.layout)) return found
+    throw this.#missing(digest, 'does not fit the regions')
+  }
+
+  #held(digest: Digest): PageImage {
     const found = this.#parts.findBaseline(digest)
-    if (found !== undefined && fits(found, this.#parts.layout)) return found
-    const why = found === undefined ? 'is not here' : 'does not fit the regions'
+    if (found !== undefined) return found
+    throw this.#missing(digest, 'is not here')
+  }
+
+  #missing(digest: Digest, why: string): DwcpError<HdeErrorCode> {
     const text = `the frames build on baseline ${digest} of ${this.#parts.workload}, which ${why}: encode again without \`have\``
     const details = { digest, workload: this.#parts.workload, held: this.#parts.baselines() }
-    throw new DwcpError<HdeErrorCode>('ERR_HDE_BASELINE_MISSING', text, { details })
+    return new DwcpError<HdeErrorCode>('ERR_HDE_BASELINE_MISSING', text, { details })
   }
 }
 

@@ -2,7 +2,8 @@ import type { Digest, Encoder, StateChunk } from '@dwcp/interface'
 import type { PageImage, PageRegion } from '@dwcp/native-rdma/codec'
 import { pastLimit } from '../errors.js'
 import type { Kernels } from '../kernels.js'
-import { type Candidate, chooseBaseline } from './baseline-choice.js'
+import { type Beginning, type Candidate, chooseBeginning } from './baseline-choice.js'
+import { beginImage } from './begin-image.js'
 import { beginFrame, FRAME_KINDS, sealFrame } from './frame.js'
 import { DEFAULT_DECODE_LIMITS } from './limits.js'
 import { encodeOpaque } from './opaque-frame.js'
@@ -47,6 +48,7 @@ export class StateEncoder implements PageEncoder {
   readonly #tally = new Tally()
   #candidates: readonly Candidate[]
   #baseline: Digest | undefined
+  #siblings: readonly Digest[] = []
   #image: PageImage | undefined
   #kernels: Kernels | undefined
   #pagesEncoder: PagesEncoder | undefined
@@ -74,7 +76,12 @@ export class StateEncoder implements PageEncoder {
   stats(): PageEncoderStats {
     const baseline = this.#baseline
     const choice = this.#parts.steering?.choice.stats()
-    const optional = { ...(baseline === undefined ? {} : { baseline }), ...(choice === undefined ? {} : { choice }) }
+    const siblings = this.#siblings
+    const optional = {
+      ...(baseline === undefined ? {} : { baseline }),
+      ...(siblings.length === 0 ? {} : { siblings }),
+      ...(choice === undefined ? {} : { choice }),
+    }
     const stats = { ...this.#tally.stats(), profile: this.#parts.profile().name, ...optional }
     return this.#kernels === undefined ? stats : { ...stats, backends: this.#kernels.backends }
   }
@@ -85,8 +92,7 @@ export class StateEncoder implements PageEncoder {
     this.#image = undefined
     this.#pagesEncoder?.close()
     this.#pagesEncoder = undefined
-    for (const candidate of this.#candidates) candidate.image.close()
-    this.#candidates = []
+    this.#closeCandidates()
     if (keepAs !== undefined) this.#parts.keep(keepAs, image, whole)
     else image?.close()
   }
@@ -94,25 +100,31 @@ export class StateEncoder implements PageEncoder {
   async #start(kernels: Kernels, chunk: StateChunk): Promise<Uint8Array> {
     const { hasImage, layout } = this.#parts
     if (hasImage) {
-      const chosen = await this.#chosen(chunk)
+      const { ground, others } = await this.#beginning(chunk)
       this.#turn.refuseClosed()
-      this.#baseline = chosen?.digest
-      this.#image = chosen?.image ?? kernels.images.create(layout)
+      this.#baseline = ground?.digest
+      this.#siblings = others.map(({ digest }) => digest)
+      const looked = others.map(({ image }) => image)
+      this.#image = beginImage(kernels.images, layout, ground?.image, looked)
+      this.#closeCandidates()
     }
     const head = beginFrame(FRAME_KINDS.start, this.#sequence++)
-    writeStart(head, { image: hasImage, baseline: this.#baseline }, layout)
+    writeStart(head, { image: hasImage, baseline: this.#baseline, siblings: this.#siblings }, layout)
     return sealFrame(head.view(), NOTHING, NOTHING, kernels.hash)
   }
 
-  /** Without pages there is nothing to choose another workload's baseline by. */
-  async #chosen(chunk: StateChunk): Promise<Candidate | undefined> {
+  /** Without pages there is nothing to choose another workload's baseline by: all of them are looked into then. */
+  async #beginning(chunk: StateChunk): Promise<Beginning> {
     const { isOwn, layout } = this.#parts
     const candidates = this.#candidates
+    if (isOwn) return { ground: candidates[0], others: [] }
+    if (chunk.kind === 'pages') return chooseBeginning(candidates, chunk, layout, layout[chunk.region]?.pageBytes ?? 1)
+    return { ground: undefined, others: candidates }
+  }
+
+  #closeCandidates(): void {
+    for (const { image } of this.#candidates) image.close()
     this.#candidates = []
-    if (isOwn) return candidates[0]
-    if (chunk.kind === 'pages') return chooseBaseline(candidates, chunk, layout[chunk.region]?.pageBytes ?? 1)
-    for (const candidate of candidates) candidate.image.close()
-    return undefined
   }
 
   async #pages(kernels: Kernels, chunk: Extract<StateChunk, { kind: 'pages' }>): Promise<readonly Uint8Array[]> {

@@ -7,7 +7,7 @@ const PAGE_BYTES_MIN = 64
 const PAGE_BYTES_MAX = 2 * 1024 * 1024
 const REGIONS_MAX = 1024
 /** Page numbers travel and are indexed as unsigned 32-bit integers. */
-const PAGES_MAX = 2 ** 32 - 2
+export const PAGES_MAX: number = 2 ** 32 - 2
 
 /**
  * The regions both sides agreed on, with their pages counted through, so that one number names any page of the workload.

@@ -21,19 +21,19 @@ export type MemoryOf = (region: number, lengthBytes: number) => Uint8Array
 export class PagesDecoder {
   readonly #layout: readonly PageRegion[]
   readonly #hasImage: boolean
-  readonly #chunkBytes: number
+  readonly #bounds: { readonly endNumber: number; readonly chunkBytes: number }
   readonly #reader: PageReader
 
   constructor(kernels: Kernels, layout: readonly PageRegion[], image: PageImage | undefined, chunkBytes: number) {
     this.#layout = layout
     this.#hasImage = image !== undefined
-    this.#chunkBytes = chunkBytes
+    this.#bounds = { endNumber: image?.endNumber ?? 0, chunkBytes }
     this.#reader = kernels.images.reader(image)
   }
 
   async decode(frame: OpenFrame, memoryOf: MemoryOf | undefined): Promise<DecodedPages> {
     const { reader, check } = frame
-    const read = readPagesHead(reader, this.#layout, this.#chunkBytes)
+    const read = readPagesHead(reader, this.#layout, this.#bounds)
     const head = frame.head(reader.offset)
     checkUse(read, this.#hasImage)
     const { region, pages } = read

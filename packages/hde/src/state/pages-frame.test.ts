@@ -11,7 +11,7 @@ const layout = layOut([
   { pageBytes: 4096, lengthBytes: 4096, maxLengthBytes: 4096 * 100 },
   { pageBytes: 4096, lengthBytes: 4096, maxLengthBytes: 4096 * MAX_PAGES },
 ])
-const CHUNK_BYTES = 1 << 20
+const BOUNDS = { endNumber: 100 + MAX_PAGES, chunkBytes: 1 << 20 }
 
 const head = fc
   .uniqueArray(fc.tuple(fc.nat(MAX_PAGES - 1), fc.nat(4), fc.nat(MAX_PAGES + 99)), {
@@ -43,7 +43,7 @@ function written(value: PagesHead): Uint8Array {
 test('reads back every list of pages, outcomes and references', () => {
   fc.assert(
     fc.property(head, (value) => {
-      expect(readPagesHead(new ByteReader(written(value), 0), layout, CHUNK_BYTES)).toEqual(value)
+      expect(readPagesHead(new ByteReader(written(value), 0), layout, BOUNDS)).toEqual(value)
     }),
   )
 })
@@ -65,7 +65,7 @@ test('random bytes are refused with a typed error or describe pages within all b
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 60 }), (bytes) => {
       try {
-        const { region, pages, outcomes, references, sources } = readPagesHead(new ByteReader(bytes, 0), layout, CHUNK_BYTES)
+        const { region, pages, outcomes, references, sources } = readPagesHead(new ByteReader(bytes, 0), layout, BOUNDS)
         expect(pages.length).toBeLessThanOrEqual(256)
         expect(outcomes).toHaveLength(pages.length)
         expect(pages.every((page) => page < (layout[region]?.maxPages ?? 0))).toBe(true)
@@ -89,6 +89,6 @@ test('takes as many pages as the limit allows and not one more', () => {
       method: 0,
       sources: new Uint32Array(0),
     })
-  expect(readPagesHead(new ByteReader(pagesHead(256), 0), layout, CHUNK_BYTES).pages).toHaveLength(256)
-  expect(() => readPagesHead(new ByteReader(pagesHead(257), 0), layout, CHUNK_BYTES)).toThrow(/limits\.chunkBytes/)
+  expect(readPagesHead(new ByteReader(pagesHead(256), 0), layout, BOUNDS).pages).toHaveLength(256)
+  expect(() => readPagesHead(new ByteReader(pagesHead(257), 0), layout, BOUNDS)).toThrow(/limits\.chunkBytes/)
 })

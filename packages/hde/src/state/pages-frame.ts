@@ -57,7 +57,11 @@ function writeNumbers(head: ByteWriter, numbers: Uint32Array): void {
 }
 
 /** Checks every number before anything of its size is allocated. */
-export function readPagesHead(reader: ByteReader, layout: readonly PageRegion[], chunkBytes: number): PagesHead {
+export function readPagesHead(
+  reader: ByteReader,
+  layout: readonly PageRegion[],
+  { endNumber, chunkBytes }: { readonly endNumber: number; readonly chunkBytes: number },
+): PagesHead {
   const region = reader.varint()
   const shape = layout[region]
   if (shape === undefined) throw corrupt(`region ${region} of ${layout.length}`)
@@ -69,10 +73,10 @@ export function readPagesHead(reader: ByteReader, layout: readonly PageRegion[],
   const pages = readPageNumbers(reader, count, shape.maxPages)
   const outcomes = readOutcomes(reader, count)
   const duplicates = outcomes.reduce((sum, outcome) => sum + (outcome === OUTCOMES.duplicate ? 1 : 0), 0)
-  const references = readNumbers(reader, duplicates, layout)
+  const references = readNumbers(reader, duplicates, endNumber)
   const changed = countChanged(outcomes)
   const method = changed > 0 ? reader.byte() : 0
-  const sources = method === PAGE_DELTA ? readSources(reader, changed, layout) : new Uint32Array(0)
+  const sources = method === PAGE_DELTA ? readSources(reader, changed, endNumber) : new Uint32Array(0)
   return { region, pages, outcomes, references, method, sources }
 }
 
@@ -106,20 +110,19 @@ function readOutcomes(reader: ByteReader, count: number): Uint8Array {
 }
 
 /** No more than pages are changed: what they take is bounded by the chunk. */
-function readSources(reader: ByteReader, changed: number, layout: readonly PageRegion[]): Uint32Array {
+function readSources(reader: ByteReader, changed: number, endNumber: number): Uint32Array {
   const count = reader.varint()
   if (count > changed) throw corrupt(`${count} pages to help with ${changed}`)
-  return readNumbers(reader, count, layout)
+  return readNumbers(reader, count, endNumber)
 }
 
-function readNumbers(reader: ByteReader, count: number, layout: readonly PageRegion[]): Uint32Array {
-  const last = layout.at(-1)
-  const totalPages = last === undefined ? 0 : last.firstPage + last.maxPages
+/** @param endNumber - Numbers below it, counted through, name pages of the image. */
+function readNumbers(reader: ByteReader, count: number, endNumber: number): Uint32Array {
   const numbers = new Uint32Array(count)
   let expected = 0
   for (let index = 0; index < count; index += 1) {
     const number = expected + reader.zigzag()
-    if (number < 0 || number >= totalPages) throw corrupt(`a reference to page ${number} of ${totalPages}`)
+    if (number < 0 || number >= endNumber) throw corrupt(`a reference to page ${number} of ${endNumber}`)
     numbers[index] = number
     expected = number + 1
   }

@@ -13,6 +13,8 @@ export interface PageEncoderStats extends EncoderStats {
   readonly profile: EncodingProfile
   /** The baseline that the frames build on. */
   readonly baseline?: Digest
+  /** Baselines of other workloads that pages are looked for in as well. */
+  readonly siblings?: readonly Digest[]
   /** What was chosen by measured costs, and why; absent without `CodecOptions.shareBytesPerSecond`. */
   readonly choice?: ChoiceStats
   /** Which backend serves, and why; absent before the first call. `zstd` says so where LZ4 stands in for it. */

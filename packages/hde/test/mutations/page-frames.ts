@@ -1,6 +1,6 @@
 import type { StateChunk } from '@dwcp/interface'
-import type { EncodingProfile } from '../../src/index.ts'
-import { frames, noise, PAGE_BYTES, pagesOf, prose, region } from '../support.ts'
+import type { EncodingProfile, PageCodec } from '../../src/index.ts'
+import { digestOf, frames, noise, PAGE_BYTES, pagesOf, prose, region } from '../support.ts'
 import type { Seed, Target } from './attack.ts'
 import { pagesFrameParts } from './frame-parts.ts'
 import type { Modules } from './modules.ts'
@@ -37,6 +37,7 @@ function chunksOf(): readonly StateChunk[] {
 export async function pageFrames(makes: Modules, reads: Modules): Promise<Target> {
   const seeds: Seed[] = []
   for (const profile of ['datacenter', 'hybrid', 'v1'] as const) seeds.push(...(await seedsOf(makes, reads, profile)))
+  seeds.push(...(await seedsOf(makes, reads, 'hybrid', 2)))
   return {
     name: 'frames of pages and state',
     seeds,
@@ -45,9 +46,12 @@ export async function pageFrames(makes: Modules, reads: Modules): Promise<Target
   }
 }
 
-async function seedsOf(makes: Modules, reads: Modules, profile: EncodingProfile): Promise<readonly Seed[]> {
-  const made = await frames(makes.hde.createCodec({ profile: () => profile }).encoder(options), ...chunksOf())
-  const codec = reads.hde.createCodec({ limits: LIMITS })
+/** @param siblings - Other workloads of which both sides hold a baseline. */
+async function seedsOf(makes: Modules, reads: Modules, profile: EncodingProfile, siblings = 0): Promise<readonly Seed[]> {
+  const source = makes.hde.createCodec({ profile: () => profile, siblingBaselines: siblings })
+  const codec = reads.hde.createCodec({ limits: LIMITS, siblingBaselines: siblings })
+  for (const each of [source, codec]) await holdSiblings(each, siblings)
+  const made = await frames(source.encoder({ ...options, have: codec.baselines('w') }), ...chunksOf())
   return made.map((frame, number) => ({
     parts: (): Part[] => (frame[1] === PAGES_KIND ? pagesFrameParts(frame) : [bytesPart(frame)]),
     async decode(bytes) {
@@ -57,4 +61,16 @@ async function seedsOf(makes: Modules, reads: Modules, profile: EncodingProfile)
       return Buffer.concat(chunks.flatMap((chunk) => [Buffer.from(chunk.kind), ...('bytes' in chunk ? [chunk.bytes] : [])]))
     },
   }))
+}
+
+/** What they have in common with the workload: pages at other addresses, and pages almost as its own. */
+async function holdSiblings(codec: PageCodec, siblings: number): Promise<void> {
+  for (let number = 0; number < siblings; number += 1) {
+    const encoder = codec.encoder({ ...options, workload: `sibling ${number}` })
+    const [small, changed, large] = chunksOf()
+    for (const chunk of [number === 0 ? small : changed, large]) {
+      if (chunk?.kind === 'pages') await encoder.encode({ ...chunk, bytes: chunk.bytes.map((byte, at) => (at % 1000 === 7 ? 0 : byte)) })
+    }
+    encoder.close(digestOf(number))
+  }
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstring>
+#include <iterator>
 
 #include "page_scan.h"
 
@@ -103,14 +104,14 @@ const PageHash& PageImage::HashOf(size_t region, uint64_t page) const {
   return regions_[region].leaves[page / kLeafPages]->hashes[page % kLeafPages];
 }
 
+// Regions may have no pages; the last one that begins there or before is the only one that may have it.
 bool PageImage::Locate(uint64_t number, size_t page_bytes, Place& place) const {
-  for (size_t region = 0; region < regions_.size(); ++region) {
-    const RegionShape& shape = regions_[region].shape;
-    if (number < shape.first_page || number - shape.first_page >= shape.max_pages) continue;
-    place = {region, number - shape.first_page};
-    return shape.page_bytes == page_bytes;
-  }
-  return false;
+  const auto behind = std::upper_bound(regions_.begin(), regions_.end(), number,
+                                       [](uint64_t wanted, const Region& region) { return wanted < region.shape.first_page; });
+  if (behind == regions_.begin()) return false;
+  const RegionShape& shape = std::prev(behind)->shape;
+  place = {static_cast<size_t>(behind - regions_.begin()) - 1, number - shape.first_page};
+  return place.page < shape.max_pages && shape.page_bytes == page_bytes;
 }
 
 const uint8_t* PageImage::ContentOf(uint64_t number, size_t page_bytes, const PageHash** hash) const {

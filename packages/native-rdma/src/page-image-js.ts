@@ -4,7 +4,7 @@ import { ScriptPageBatch } from './page-batch-js.js'
 import { ScriptPageReader } from './page-frame-js.js'
 import type { PageImage, PageImages, PageRegion } from './page-image.js'
 import { PageIndex } from './page-index.js'
-import { countOf, endNumberOf } from './page-numbers.js'
+import { countOf, endNumberOf, lastBefore } from './page-numbers.js'
 import { RegionImage } from './region-image.js'
 
 const HASH_BYTES = 16
@@ -22,13 +22,21 @@ export function scriptImages(hash: PageHash, backend: Backend): PageImages {
 /** How many kept images share each segment. */
 type SegmentKeeps = Map<Uint8Array, number>
 
+/** Pages of one length, counted through from `firstPage` on. */
+interface Stretch {
+  readonly firstPage: number
+  readonly memory: RegionImage
+}
+
 /** The twin of PageImage in native/page_image.cc. */
 export class ScriptPageImage implements PageImage {
   readonly regions: readonly PageRegion[]
   readonly memories: readonly RegionImage[]
   readonly endNumber: number
-  /** Of the images that it looks into, their pages counted through behind the regions. */
-  #others: readonly (PageRegion & { readonly memory: RegionImage })[]
+  /** The regions, and behind them those of the images that it looks into. */
+  #stretches: readonly Stretch[]
+  /** In use in the images that it looks into. */
+  #othersPages: number
   readonly #index: PageIndex
   readonly #hash: PageHash
   readonly #keeps: SegmentKeeps
@@ -47,17 +55,18 @@ export class ScriptPageImage implements PageImage {
     this.#index = index
     this.#hash = hash
     this.#keeps = keeps
-    let firstPage = endNumberOf(regions, [])
-    this.#others = others.flatMap((other) =>
-      other.regions.flatMap(({ pageBytes, maxPages }, region) => {
-        const memory = other.memories[region]
-        if (memory === undefined) return []
+    const own = memories.map((memory, region) => ({ firstPage: regions[region]?.firstPage ?? 0, memory }))
+    let end = endNumberOf(regions, [])
+    const seen = others
+      .flatMap((other) => other.memories)
+      .map((memory) => {
+        const firstPage = end
+        end += memory.maxPages
         // What is written to the other one from now on is not seen here.
-        const seen = { pageBytes, maxPages, firstPage, memory: new RegionImage(pageBytes, maxPages, memory) }
-        firstPage += maxPages
-        return [seen]
-      }),
-    )
+        return { firstPage, memory: new RegionImage(memory.pageBytes, memory.maxPages, memory) }
+      })
+    this.#stretches = [...own, ...seen]
+    this.#othersPages = seen.reduce((sum, { memory }) => sum + memory.endPage, 0)
   }
 
   static empty(regions: readonly PageRegion[], hash: PageHash, keeps: SegmentKeeps): ScriptPageImage {
@@ -94,7 +103,8 @@ export class ScriptPageImage implements PageImage {
   }
 
   keep(): number {
-    this.#others = []
+    this.#stretches = this.#stretches.slice(0, this.regions.length)
+    this.#othersPages = 0
     this.#keptOverheadBytes = this.#overheadBytes
     return this.#keptOverheadBytes + this.#count(1)
   }
@@ -121,13 +131,10 @@ export class ScriptPageImage implements PageImage {
 
   /** Where a page of this length is; undefined where there is none. */
   locate(number: number, pageBytes: number): { readonly memory: RegionImage; readonly page: number } | undefined {
-    for (const [region, { firstPage, maxPages }] of this.regions.entries()) {
-      if (number < firstPage || number >= firstPage + maxPages) continue
-      const memory = this.memories[region]
-      return memory?.pageBytes === pageBytes ? { memory, page: number - firstPage } : undefined
-    }
-    const other = this.#others.find(({ firstPage, maxPages }) => number >= firstPage && number < firstPage + maxPages)
-    return other?.pageBytes === pageBytes ? { memory: other.memory, page: number - other.firstPage } : undefined
+    const stretch = this.#stretches[lastBefore(this.#stretches, number)]
+    if (stretch === undefined) return undefined
+    const { memory, firstPage } = stretch
+    return number < firstPage + memory.maxPages && memory.pageBytes === pageBytes ? { memory, page: number - firstPage } : undefined
   }
 
   /** Into `target`, which holds zeros there. */
@@ -141,7 +148,7 @@ export class ScriptPageImage implements PageImage {
     const shape = this.regions[region]
     if (shape === undefined) return
     this.memories[region]?.write(page, bytes, offset)
-    const pages = [...this.memories, ...this.#others.map(({ memory }) => memory)].reduce((sum, { endPage }) => sum + endPage, 0)
+    const pages = this.memories.reduce((sum, { endPage }) => sum + endPage, this.#othersPages)
     this.#index.insert(hashes.readUInt32BE(hashOffset), shape.firstPage + page, pages)
   }
 

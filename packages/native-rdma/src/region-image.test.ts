@@ -25,8 +25,6 @@ test('behaves as independent flat memories, however images fork and write', () =
           if (models.length === 4) continue
           const fork = new RegionImage(PAGE_BYTES, MAX_PAGES, model.image)
           models.push({ image: fork, memory: Buffer.from(model.memory), held: new Set(model.held) })
-          // The origin of a fork is a baseline: it is not written to any more.
-          models.splice(models.indexOf(model), 1, { ...model, image: new RegionImage(PAGE_BYTES, MAX_PAGES, model.image) })
           continue
         }
         model.held.add(page)

@@ -24,6 +24,7 @@ export class RegionImage {
     this.#segments = new Map(origin?.segments())
     this.#held = origin === undefined ? new Uint8Array(0) : origin.#held.slice()
     this.#endPage = origin?.endPage ?? 0
+    if (origin !== undefined) origin.#owned.clear()
   }
 
   /** One past the last page ever written. */

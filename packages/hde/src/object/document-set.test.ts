@@ -87,6 +87,15 @@ test('documents have no base, and as many former versions as they are', async ()
   ).rejects.toThrow(RangeError)
 })
 
+test('a limit of no documents is refused', async () => {
+  for (const documents of [0, Number.NaN])
+    await expect(
+      createEncoder({ limits: { documents } })
+        .encode({ documents: [1] })
+        .next(),
+    ).rejects.toThrow(RangeError)
+})
+
 test('a signal ends both sides', async () => {
   const frames = await joined(createEncoder().encode({ documents: nodes(2, 1) }))
   const signal = AbortSignal.abort(new Error('enough'))

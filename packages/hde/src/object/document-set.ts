@@ -44,6 +44,8 @@ export async function* encodeDocumentSet(
 ): AsyncGenerator<Uint8Array, void, undefined> {
   if (former !== undefined && former.length !== documents.length)
     throw new RangeError(`${documents.length} documents, and former versions of ${former.length}`)
+  const limit = options.limits?.documents ?? DEFAULT_DOCUMENT_LIMITS.documents
+  if (!(limit >= 1)) throw new RangeError(`limits.documents is ${limit}: it must be 1 or more`)
   const { hash } = await deltaKernelsOnce()
   const checks = hash.stream()
   const head = new ByteWriter()
@@ -51,7 +53,7 @@ export async function* encodeDocumentSet(
   head.byte(VERSION)
   head.varint(documents.length)
   yield new Uint8Array(Buffer.concat([DOCUMENTS_MAGIC, framed(head.view(), [])]))
-  let most = Math.min(BATCH_DOCUMENTS, options.limits?.documents ?? DEFAULT_DOCUMENT_LIMITS.documents)
+  let most = Math.min(BATCH_DOCUMENTS, limit)
   for (let at = 0; at < documents.length; ) {
     const { batch, count } = await batchWithin(documents.slice(at, at + most), former?.slice(at, at + most), options)
     counted(Buffer.byteLength(JSON.stringify(documents.slice(at, at + count))))

@@ -11,27 +11,20 @@ export interface Candidate {
   readonly image: PageImage
 }
 
-/** What an image begins as, and what it looks into besides. */
-export interface Beginning {
-  readonly ground: Candidate | undefined
-  readonly others: readonly Candidate[]
-}
-
-/** Begins as the baseline that has most of these pages, at whatever address, of those that the regions fit: pages that are alike are often at the same one. */
-export async function chooseBeginning(
+/** The baseline that has most of these pages, at whatever address, of those that the regions fit: pages that are alike are often at the same one. */
+export async function chooseGround(
   candidates: readonly Candidate[],
   { pages, bytes }: Extract<StateChunk, { kind: 'pages' }>,
   layout: readonly PageRegion[],
   pageBytes: number,
-): Promise<Beginning> {
+): Promise<Candidate | undefined> {
   const sample = sampleOf(bytes, pages.length, pageBytes)
   let best: { readonly candidate: Candidate; readonly known: number } | undefined
   for (const candidate of candidates.filter(({ image }) => fits(image, layout))) {
     const known = await candidate.image.countKnown(sample, pageBytes)
     if (known > (best?.known ?? 0)) best = { candidate, known }
   }
-  const ground = best?.candidate
-  return { ground, others: candidates.filter((candidate) => candidate !== ground) }
+  return best?.candidate
 }
 
 function sampleOf(bytes: Uint8Array, count: number, pageBytes: number): Uint8Array {

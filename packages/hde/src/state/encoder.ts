@@ -2,7 +2,7 @@ import type { Digest, Encoder, StateChunk } from '@dwcp/interface'
 import type { PageImage, PageRegion } from '@dwcp/native-rdma/codec'
 import { pastLimit } from '../errors.js'
 import type { Kernels } from '../kernels.js'
-import { type Beginning, type Candidate, chooseBeginning } from './baseline-choice.js'
+import { type Candidate, chooseGround } from './baseline-choice.js'
 import { beginImage } from './begin-image.js'
 import { beginFrame, FRAME_KINDS, sealFrame } from './frame.js'
 import { DEFAULT_DECODE_LIMITS } from './limits.js'
@@ -100,8 +100,10 @@ export class StateEncoder implements PageEncoder {
   async #start(kernels: Kernels, chunk: StateChunk): Promise<Uint8Array> {
     const { hasImage, layout } = this.#parts
     if (hasImage) {
-      const { ground, others } = await this.#beginning(chunk)
+      const ground = await this.#ground(chunk)
       this.#turn.refuseClosed()
+      // What the image begins as is looked into as well: pages are written over before others turn up that they have moved to.
+      const others = this.#parts.isOwn ? [] : this.#candidates
       this.#baseline = ground?.digest
       this.#siblings = others.map(({ digest }) => digest)
       const looked = others.map(({ image }) => image)
@@ -113,13 +115,11 @@ export class StateEncoder implements PageEncoder {
     return sealFrame(head.view(), NOTHING, NOTHING, kernels.hash)
   }
 
-  /** Without pages there is nothing to choose another workload's baseline by: all of them are looked into then. */
-  async #beginning(chunk: StateChunk): Promise<Beginning> {
+  /** Without pages there is nothing to choose another workload's baseline by. */
+  async #ground(chunk: StateChunk): Promise<Candidate | undefined> {
     const { isOwn, layout } = this.#parts
-    const candidates = this.#candidates
-    if (isOwn) return { ground: candidates[0], others: [] }
-    if (chunk.kind === 'pages') return chooseBeginning(candidates, chunk, layout, layout[chunk.region]?.pageBytes ?? 1)
-    return { ground: undefined, others: candidates }
+    if (isOwn) return this.#candidates[0]
+    return chunk.kind === 'pages' ? chooseGround(this.#candidates, chunk, layout, layout[chunk.region]?.pageBytes ?? 1) : undefined
   }
 
   #closeCandidates(): void {

@@ -25,7 +25,7 @@ import { decodePageSet, PAGES_MAGIC } from './page-stream.js'
 export interface ObjectLimits extends DeltaLimits, ChunkLimits, DocumentLimits {
   /** Longest object that comes in one frame with a dictionary. @defaultValue 16 MiB */
   readonly smallObjectBytes: number
-  /** Pages of a set; 4 bytes each, and about 200 for each run of them that a base is read at. @defaultValue 2^20 */
+  /** Pages of a set, 4 bytes each. @defaultValue 2^20 */
   readonly pages: number
 }
 

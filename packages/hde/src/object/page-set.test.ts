@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { noise, prose } from '../../test/support.ts'
 import { bytesBase, createDecoder, createEncoder, createMemoryStore, type PageSet, type PageSetDecodeOptions } from '../index.ts'
+import { formerPages } from './page-set.ts'
 
 const PAGE_BYTES = 4096
 const older = noise(1, 100 * PAGE_BYTES + 1000)
@@ -85,6 +86,31 @@ test('any pages of any object come back, whatever the length of the base', async
       },
     ),
     { numRuns: 30 },
+  )
+})
+
+test('a stream of pages builds on what the base has at them, as far as it reaches, and on the hash of their head', async () => {
+  const head = noise(9, 16)
+  await fc.assert(
+    fc.asyncProperty(
+      fc.uniqueArray(fc.nat(400), { maxLength: 80 }),
+      fc.constantFrom(64, 1024, 4096),
+      fc.nat(400 * 1024),
+      fc.tuple(fc.nat(), fc.nat()),
+      async (numbers, pageBytes, baseBytes, [from, length]) => {
+        const pages = Uint32Array.from(numbers.sort((one, other) => one - other))
+        const lengthBytes = 401 * pageBytes - 5
+        const base = prose(4, baseBytes).subarray(0, baseBytes)
+        const reach = base.subarray(0, Math.min(baseBytes, lengthBytes))
+        const wanted = Buffer.concat([...numbers.map((page) => reach.subarray(page * pageBytes, (page + 1) * pageBytes)), head])
+        const former = formerPages(bytesBase(base), { pages, pageBytes, lengthBytes }, head)
+        expect(former.lengthBytes).toBe(wanted.length)
+        const start = from % wanted.length
+        const bytes = await former.read(start, length % (wanted.length - start + 1))
+        expect(Buffer.compare(bytes, wanted.subarray(start, start + bytes.length))).toBe(0)
+        expect(bytes.length).toBe(length % (wanted.length - start + 1))
+      },
+    ),
   )
 })
 

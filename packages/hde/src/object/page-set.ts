@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import type { Digest } from '@dwcp/interface'
 import { ByteReader } from '../byte-reader.js'
 import { ByteWriter } from '../byte-writer.js'
@@ -108,22 +109,46 @@ export function checkPageSet(set: PageSet): void {
  * What the stream of the pages' bytes builds on: what the base has at them, as far as it reaches, then the digest of their head. So a
  * stream never decodes behind the head of another one.
  */
-export function formerPages(base: DeltaBase | undefined, { pages, pageBytes, lengthBytes }: PageNumbers, headHash: Uint8Array): DeltaBase {
-  const parts: DeltaBase[] = []
-  const heldBytes = Math.min(base?.lengthBytes ?? 0, lengthBytes)
-  for (const [first, count] of base === undefined ? [] : runsOf(pages)) {
-    const start = first * pageBytes
-    if (base === undefined || start >= heldBytes) break
-    parts.push(stretch(base, start, Math.min(count * pageBytes, heldBytes - start)))
-  }
-  return joinedBase([...parts, bytesBase(headHash)])
+export function formerPages(base: DeltaBase | undefined, numbers: PageNumbers, headHash: Uint8Array): DeltaBase {
+  const head = bytesBase(headHash)
+  return base === undefined ? head : joinedBase([pagesOf(base, numbers), head])
 }
 
-/** Lent: whoever opened the base closes it. */
-function stretch(base: DeltaBase, start: number, lengthBytes: number): DeltaBase {
+/** Of a base, read at once: pages with less than a gap between them cost one read. */
+const SPAN_BYTES = 1 << 20
+const GAP_BYTES = 4096
+/** Reads of a base in memory take no turn of the loop of their own. */
+const TURN_READS = 256
+
+/** The pages of a base as they follow one another in a set. Lent: whoever opened the base closes it. */
+function pagesOf(base: DeltaBase, { pages, pageBytes, lengthBytes }: PageNumbers): DeltaBase {
+  const heldBytes = Math.min(base.lengthBytes, lengthBytes)
+  const startOf = (index: number): number => (pages[index] ?? Number.POSITIVE_INFINITY) * pageBytes
+  let count = pages.length
+  while (count > 0 && startOf(count - 1) >= heldBytes) count -= 1
   return {
-    lengthBytes,
-    read: (offset, length) => base.read(start + offset, length),
+    lengthBytes: pagesLength({ pages, pageBytes, lengthBytes: heldBytes }, 0, count),
+    async read(offset, length) {
+      const joined = new Uint8Array(length)
+      const end = offset + length
+      let reads = 0
+      for (let first = Math.floor(offset / pageBytes); first * pageBytes < end; ) {
+        const from = startOf(first)
+        let next = first + 1
+        while (next * pageBytes < end && startOf(next) - startOf(next - 1) <= pageBytes + GAP_BYTES && startOf(next) - from < SPAN_BYTES)
+          next += 1
+        const bytes = await base.read(from, Math.min(startOf(next - 1) + pageBytes, heldBytes) - from)
+        for (let index = first; index < next; index += 1) {
+          const [low, high] = [Math.max(index * pageBytes, offset), Math.min((index + 1) * pageBytes, end)]
+          const shift = startOf(index) - from - index * pageBytes
+          joined.set(bytes.subarray(low + shift, high + shift), low - offset)
+        }
+        first = next
+        reads += 1
+        if (reads % TURN_READS === 0) await setImmediate()
+      }
+      return joined
+    },
     [Symbol.asyncDispose]: async () => undefined,
   }
 }

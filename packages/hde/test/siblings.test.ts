@@ -148,6 +148,21 @@ describe.each(BACKENDS)('on %s', (backend) => {
     expect(again.stats().siblings).toBeUndefined()
   })
 
+  test('leave a baseline in which pages are found that it shares with them', async () => {
+    const { hde } = await modulesOn(backend)
+    const [source, target] = [await holder(hde.createCodec), await holder(hde.createCodec)]
+    const [encoder, decoder] = [source.encoder({ ...options, have: target.baselines('w') }), target.decoder(options)]
+    await pass(encoder, decoder, pagesOf(machines[0], range(PAGES)))
+    for (const side of [encoder, decoder]) side.close(digestOf(9))
+    const memory = patchwork(range(PAGES).map((page) => ({ of: 0, from: (page + 5) % PAGES })))
+    const job = { ...options, workload: 'v' }
+    const [again, there] = [source.encoder({ ...job, have: [digestOf(9)] }), target.decoder(job)]
+    const arrived = new Uint8Array(memory.length)
+    store(arrived, await pass(again, there, pagesOf(memory, range(PAGES))))
+    expect(Buffer.compare(arrived, memory)).toBe(0)
+    expect(again.stats()).toMatchObject({ siblings: [digestOf(9)], pages: { duplicate: PAGES } })
+  })
+
   test('that the decoder has lost are named, before anything is decoded', async () => {
     const { hde } = await modulesOn(backend)
     const [source, target] = [await holder(hde.createCodec), await holder(hde.createCodec, 2)]

@@ -35,9 +35,9 @@ export class ScriptPageImage implements PageImage {
   readonly endNumber: number
   /** The regions, and behind them those of the images that it looks into. */
   #stretches: readonly Stretch[]
-  /** In use in the images that it looks into. */
-  #othersPages: number
   readonly #index: PageIndex
+  /** Of the images that it looks into: their entries do not go stale, and what is kept is without them. */
+  #othersIndex: PageIndex
   readonly #hash: PageHash
   readonly #keeps: SegmentKeeps
   #keptOverheadBytes = 0
@@ -56,17 +56,18 @@ export class ScriptPageImage implements PageImage {
     this.#hash = hash
     this.#keeps = keeps
     const own = memories.map((memory, region) => ({ firstPage: regions[region]?.firstPage ?? 0, memory }))
+    this.#othersIndex = new PageIndex(this.endNumber)
+    const seen: Stretch[] = []
     let end = endNumberOf(regions, [])
-    const seen = others
-      .flatMap((other) => other.memories)
-      .map((memory) => {
-        const firstPage = end
-        end += memory.maxPages
+    for (const other of others) {
+      this.#othersIndex.insertAll(other.#index, end)
+      for (const memory of other.memories) {
         // What is written to the other one from now on is not seen here.
-        return { firstPage, memory: new RegionImage(memory.pageBytes, memory.maxPages, memory) }
-      })
+        seen.push({ firstPage: end, memory: new RegionImage(memory.pageBytes, memory.maxPages, memory) })
+        end += memory.maxPages
+      }
+    }
     this.#stretches = [...own, ...seen]
-    this.#othersPages = seen.reduce((sum, { memory }) => sum + memory.endPage, 0)
   }
 
   static empty(regions: readonly PageRegion[], hash: PageHash, keeps: SegmentKeeps): ScriptPageImage {
@@ -81,12 +82,7 @@ export class ScriptPageImage implements PageImage {
   fork(regions: readonly PageRegion[], others: readonly PageImage[] = []): ScriptPageImage {
     const memories = regions.map(({ pageBytes, maxPages }, region) => new RegionImage(pageBytes, maxPages, this.memories[region]))
     const seen = others.map((other) => ownImage(other))
-    const index = this.#index.fork(endNumberOf(regions, seen))
-    let firstPage = endNumberOf(regions, [])
-    for (const other of seen) {
-      index.insertAll(other.#index, endNumberOf(other.regions, []), firstPage)
-      firstPage += countOf(other.regions)
-    }
+    const index = this.#index.fork(countOf(regions))
     return new ScriptPageImage(regions, memories, index, { hash: this.#hash, keeps: this.#keeps }, seen)
   }
 
@@ -104,7 +100,7 @@ export class ScriptPageImage implements PageImage {
 
   keep(): number {
     this.#stretches = this.#stretches.slice(0, this.regions.length)
-    this.#othersPages = 0
+    this.#othersIndex = new PageIndex(0)
     this.#keptOverheadBytes = this.#overheadBytes
     return this.#keptOverheadBytes + this.#count(1)
   }
@@ -123,10 +119,10 @@ export class ScriptPageImage implements PageImage {
 
   /** The number, counted through, of a page that holds exactly these bytes; the hash is its XXH3-128. */
   findEqual(hashes: Buffer, hashOffset: number, bytes: Buffer, offset: number, pageBytes: number): number | undefined {
-    const number = this.#index.find(hashes.readUInt32BE(hashOffset))
-    const place = number === undefined ? undefined : this.locate(number, pageBytes)
-    // XXH3 is not collision-resistant, and entries may be stale: the bytes decide.
-    return place?.memory.equals(place.page, bytes, offset) === true ? number : undefined
+    const tag = hashes.readUInt32BE(hashOffset)
+    return (
+      this.#equal(this.#index.find(tag), bytes, offset, pageBytes) ?? this.#equal(this.#othersIndex.find(tag), bytes, offset, pageBytes)
+    )
   }
 
   /** Where a page of this length is; undefined where there is none. */
@@ -148,8 +144,14 @@ export class ScriptPageImage implements PageImage {
     const shape = this.regions[region]
     if (shape === undefined) return
     this.memories[region]?.write(page, bytes, offset)
-    const pages = this.memories.reduce((sum, { endPage }) => sum + endPage, this.#othersPages)
+    const pages = this.memories.reduce((sum, { endPage }) => sum + endPage, 0)
     this.#index.insert(hashes.readUInt32BE(hashOffset), shape.firstPage + page, pages)
+  }
+
+  #equal(number: number | undefined, bytes: Buffer, offset: number, pageBytes: number): number | undefined {
+    const place = number === undefined ? undefined : this.locate(number, pageBytes)
+    // XXH3 is not collision-resistant, and entries may be stale: the bytes decide.
+    return place?.memory.equals(place.page, bytes, offset) === true ? number : undefined
   }
 
   get #overheadBytes(): number {

@@ -44,10 +44,10 @@ export class PageIndex {
     return copy
   }
 
-  /** All of another one whose numbers are below `end`, shifted. */
-  insertAll(other: PageIndex, end: number, shift: number): void {
-    for (const [slot, number] of other.#numbers.entries())
-      if (number < end) this.insert(other.#tags[slot] ?? 0, number + shift, this.#used + other.#used)
+  /** All of another one, shifted. */
+  insertAll(other: PageIndex, shift: number): void {
+    const pages = this.#used + other.#used
+    for (const [slot, number] of other.#numbers.entries()) if (number !== EMPTY) this.insert(other.#tags[slot] ?? 0, number + shift, pages)
   }
 
   get lengthBytes(): number {

@@ -63,6 +63,11 @@ export interface NodeOptions {
    * at the rate the link was last seen to give, or the profile of the link's class alone (docs/choice.md). @defaultValue 'learned'
    */
   readonly encodingChoice?: 'learned' | 'profile'
+  /**
+   * Baselines of other workloads that serve one that comes for the first time, 16 at most: machines made from one image have much in
+   * common. Both ends must say so; not where workloads of strangers share a node (@dwcp/hde says why). @defaultValue 0
+   */
+  readonly siblingBaselines?: number
   readonly wasm?: WasmDriverOptions
   readonly limits?: Partial<MigrationLimits>
   readonly clock?: Clock
@@ -179,6 +184,7 @@ export async function startNode(options: NodeOptions): Promise<DwcpNode> {
     const codec = createCodec({
       profile: (link) => (usesV3(flags.status.flags, 'compression', id) ? links.mode(link ?? '') : 'v1'),
       ...(options.encodingChoice === 'profile' ? {} : { shareBytesPerSecond }),
+      ...(options.siblingBaselines === undefined ? {} : { siblingBaselines: options.siblingBaselines }),
       logger,
     })
     const driver = createWasmDriver({ logger, ...options.wasm })

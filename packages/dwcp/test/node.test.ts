@@ -95,6 +95,20 @@ describe('a node', () => {
     expect(encoding.wireBytes).toBeGreaterThan(Object.values(encoding.payloadBytes).reduce((sum, bytes) => sum + bytes, 0))
   })
 
+  test('takes what it has of another workload for one that comes for the first time, where both ends say so', async () => {
+    const willing = { siblingBaselines: 4, mode: 'hybrid' } as const
+    const [a, b, c] = [await node('a', willing), await node('b', willing), await node('c', { mode: 'hybrid' })]
+    const module = await loadWorkload('kv')
+    for (const id of ['one', 'two', 'three']) await a.run(module, { id })
+    const pagesOf = async (id: string, to: DwcpNode): Promise<number> => {
+      const { encoding } = await a.migrate(id, to.address)
+      return encoding.pages.full + encoding.pages.delta
+    }
+    const [first, second, elsewhere] = [await pagesOf('one', b), await pagesOf('two', b), await pagesOf('three', c)]
+    expect(second).toBeLessThan(first)
+    expect(elsewhere).toBeGreaterThanOrEqual(first)
+  })
+
   test('chooses the encoding by what the link gives, unless it is to follow the profile of the link alone', async () => {
     const [target, learned, plain] = [await node('t'), await node('l'), await node('p', { encodingChoice: 'profile' })]
     for (const source of [learned, plain]) await source.run(await loadWorkload('kv'), { id: `of-${source.id}` })

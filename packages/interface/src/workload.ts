@@ -62,7 +62,10 @@ export interface Workload {
 
 /** One piece of the state on its way, or a mark between the pieces. */
 export type StateChunk =
-  /** `bytes` holds the pages one after the other, in the order of `pages` (page numbers, ascending). */
+  /**
+   * `bytes` holds the pages one after the other, in the order of `pages` (page numbers, ascending). From `export` and to `import` they are
+   * lent until the next chunk is asked for; then their memory may hold other pages, or be gone.
+   */
   | { readonly kind: 'pages'; readonly region: number; readonly pages: Uint32Array; readonly bytes: Uint8Array }
   | { readonly kind: 'opaque'; readonly bytes: Uint8Array }
   | { readonly kind: 'round'; readonly remainingBytes: number; readonly dirtyBytesPerSecond: number }

@@ -18,7 +18,7 @@ export async function exportAll(workload: WasmWorkload, rounds = 1): Promise<Car
   let seen = 0
   if (rounds === 0) stop.abort()
   for await (const chunk of workload.export(controlOf(stop))) {
-    chunks.push(chunk)
+    chunks.push(kept(chunk))
     if (chunk.kind === 'round' && ++seen >= rounds) stop.abort()
   }
   const last = chunks.at(-1)
@@ -28,6 +28,11 @@ export async function exportAll(workload: WasmWorkload, rounds = 1): Promise<Car
 
 export function controlOf(stop: AbortController, signal: AbortSignal = new AbortController().signal, throttleRatio = 0): ExportControl {
   return { steering: { bytesPerSecond: Number.POSITIVE_INFINITY, downtimeMs: 100, throttleRatio }, stop: stop.signal, signal }
+}
+
+/** A chunk to keep: the bytes of pages are lent for a while only. */
+export function kept(chunk: StateChunk): StateChunk {
+  return chunk.kind === 'pages' ? { ...chunk, bytes: chunk.bytes.slice() } : chunk
 }
 
 export async function* streamOf(chunks: readonly StateChunk[]): AsyncIterable<StateChunk> {

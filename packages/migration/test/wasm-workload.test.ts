@@ -1,4 +1,4 @@
-import { isDwcpError } from '@dwcp/interface'
+import { isDwcpError, type StateChunk } from '@dwcp/interface'
 import { describe, expect, test } from 'vitest'
 import {
   createWasmDriver,
@@ -12,7 +12,7 @@ import {
   type WasmWorkload,
 } from '../src/index.ts'
 import { assemble, i32Const, importedFunction } from './assembler.ts'
-import { controlOf, exportAll, grantFor, move, streamOf } from './carry.ts'
+import { controlOf, exportAll, grantFor, kept, move, streamOf } from './carry.ts'
 
 const MIB = 1 << 20
 const END = 0x0b
@@ -38,6 +38,28 @@ async function codeOf(promise: Promise<unknown>): Promise<string> {
     throw error
   }
   return 'resolved'
+}
+
+/** Neighbouring chunks of pages as one. */
+function together(chunks: readonly StateChunk[]): readonly StateChunk[] {
+  const joined: StateChunk[] = []
+  for (const chunk of chunks) {
+    const last = joined.at(-1)
+    if (chunk.kind !== 'pages' || last?.kind !== 'pages') joined.push(chunk)
+    else {
+      const pages = Uint32Array.from([...last.pages, ...chunk.pages])
+      joined[joined.length - 1] = { ...chunk, pages, bytes: Buffer.concat([last.bytes, chunk.bytes]) }
+    }
+  }
+  return joined
+}
+
+/** Overwrites the pages of each chunk when the next one is asked for. */
+async function* lentFrom(chunks: readonly StateChunk[]): AsyncIterable<StateChunk> {
+  for (const chunk of chunks) {
+    yield chunk
+    if (chunk.kind === 'pages') chunk.bytes.fill(0xa5)
+  }
 }
 
 describe('a workload that moves', () => {
@@ -88,7 +110,7 @@ describe('a workload that moves', () => {
       const chunks = []
       let rounds = 0
       for await (const chunk of source.export(controlOf(stop))) {
-        chunks.push(chunk)
+        chunks.push(kept(chunk))
         if (chunk.kind !== 'round') continue
         for (let i = 0; i < 8; i++) await ask(source, kv.put(`key ${rounds} ${i}`, new Uint8Array(100_000).fill(i + 1)))
         if (++rounds === 3) stop.abort()
@@ -237,7 +259,7 @@ describe('an export', () => {
     const stop = new AbortController()
     const chunks = []
     for await (const chunk of source.export(controlOf(stop))) {
-      chunks.push(chunk)
+      chunks.push(kept(chunk))
       if (chunk.kind === 'pages' && !stop.signal.aborted) stop.abort()
     }
     expect(chunks.some(({ kind }) => kind === 'round')).toBe(false)
@@ -245,6 +267,51 @@ describe('an export', () => {
     await target.prepare(await source.describe())
     expect({ kind: 'final', digest: await target.import(streamOf(chunks)) }).toEqual(chunks.at(-1))
     await target.discard()
+    await source.close()
+  })
+
+  test('the bytes of pages stay what they are until the next chunk is asked for, and their memory is used again', async () => {
+    const workload = await createWasmDriver().run({ id: 'lent', module: await loadWorkload('simulation') })
+    await workload.start()
+    const ask = clientOf()
+    const options = { pages: (16 * MIB) / 4096, changingPages: (16 * MIB) / 4096, pagesPerSecond: 5000, seed: 1 }
+    await ask(workload, simulation.configure(options))
+    while (simulation.decode(await ask(workload, simulation.status())).filled < options.pages);
+    const stop = new AbortController()
+    const lent: Uint8Array[] = []
+    for await (const chunk of workload.export(controlOf(stop))) {
+      if (chunk.kind === 'round') stop.abort()
+      if (chunk.kind !== 'pages') continue
+      const before = chunk.bytes.slice()
+      // Answered after every copy that was asked for ahead.
+      await workload.stats()
+      expect(Buffer.compare(chunk.bytes, before)).toBe(0)
+      if (!stop.signal.aborted) lent.push(chunk.bytes)
+    }
+    expect(lent.length).toBeGreaterThanOrEqual(16)
+    // What went to the worker again is no longer here: four buffers at most were made for the pass.
+    expect(lent.filter(({ length }) => length > 0).length).toBeLessThanOrEqual(4)
+    await workload.close()
+  })
+
+  test('pages are taken in before the next chunk is asked for, however many come at once', async () => {
+    const driver = createWasmDriver()
+    const source = await driver.run({ id: 'poison', module: await loadWorkload('kv') })
+    await source.start()
+    const ask = clientOf()
+    for (let i = 0; i < 40; i++) await ask(source, kv.put(`key ${i}`, new Uint8Array(100_000).fill(i + 1)))
+    const { chunks, digest } = await exportAll(source)
+    for (const way of [together(chunks), chunks]) {
+      const target = driver.target()
+      await target.prepare(await source.describe())
+      expect(await target.import(lentFrom(way))).toBe(digest)
+      const workload = await target.start(grantFor('poison'))
+      for (let i = 0; i < 40; i++) {
+        const { value } = kv.decode(await workload.request({ client: 'reader', sequence: i + 1, payload: kv.get(`key ${i}`) }))
+        expect(Buffer.compare(value, new Uint8Array(100_000).fill(i + 1))).toBe(0)
+      }
+      await workload.close()
+    }
     await source.close()
   })
 

@@ -2,6 +2,7 @@ import type { ExportControl, StateChunk } from '@dwcp/interface'
 import type { Hash } from '@dwcp/native-rdma/hash'
 import { createPageTree } from '../page-tree.js'
 import { opaqueParts } from './opaque-parts.js'
+import { SpareBuffers } from './spare-buffers.js'
 import { BATCH_PAGES, PAGE_BYTES } from './state-digest.js'
 import type { WorkerThread } from './worker-thread.js'
 
@@ -35,13 +36,15 @@ export async function* exportState(source: ExportSource, control: ExportControl)
     tree.opaque(bytes)
     return { kind: 'opaque', bytes }
   }
+  // One more than are under way: the one that the reader has comes back only when it asks for more.
+  const buffers = new SpareBuffers(BATCH_PAGES * PAGE_BYTES, COPIES_AHEAD + 2)
   const steering = followThrottle(thread, control)
   try {
     for (const part of opaqueParts('module', source.module)) yield opaque(part)
     let unsent: Uint32Array = Uint32Array.from({ length: pages }, (_, page) => page)
     let collectedAtMs = performance.now()
     while (!control.stop.aborted) {
-      const batches = copies(thread, unsent, signal)
+      const batches = copies(thread, unsent, buffers, signal)
       let sent = 0
       for await (const batch of batches) {
         // What was copied ahead when the stop came is copied again afterwards: that is one MiB or two, and always right.
@@ -63,7 +66,7 @@ export async function* exportState(source: ExportSource, control: ExportControl)
     }
     const last = union(unsent, await source.stop(signal))
     yield { kind: 'stopped' }
-    for await (const batch of copies(thread, last, signal)) {
+    for await (const batch of copies(thread, last, buffers, signal)) {
       tree.update(0, batch.pages, batch.bytes)
       yield { kind: 'pages', region: 0, ...batch }
       signal.throwIfAborted()
@@ -84,21 +87,30 @@ interface Batch {
   readonly bytes: Uint8Array
 }
 
-async function* copies(thread: WorkerThread, pages: Uint32Array, signal: AbortSignal): AsyncGenerator<Batch, void, undefined> {
+/** The bytes of each batch are the reader's until it asks for the next one. */
+async function* copies(
+  thread: WorkerThread,
+  pages: Uint32Array,
+  buffers: SpareBuffers,
+  signal: AbortSignal,
+): AsyncGenerator<Batch, void, undefined> {
   const ahead: Promise<Batch>[] = []
   let next = 0
   const copyNext = (): void => {
     if (next >= pages.length) return
     const batch = pages.slice(next, next + BATCH_PAGES)
     next += batch.length
-    const copied = thread.call('copy', batch, { signal }).then((bytes) => ({ pages: batch, bytes }))
+    const into = buffers.take()
+    const copied = thread.call('copy', { pages: batch, into }, { signal, transfer: [into] }).then((bytes) => ({ pages: batch, bytes }))
     // Awaited in its turn, or never when the reader leaves: then nobody is left to be told.
     copied.catch(() => undefined)
     ahead.push(copied)
   }
   for (let i = 0; i <= COPIES_AHEAD; i++) copyNext()
   for (let batch = ahead.shift(); batch !== undefined; batch = ahead.shift()) {
-    yield await batch
+    const copied = await batch
+    yield copied
+    buffers.giveBack(copied.bytes.buffer)
     copyNext()
   }
 }

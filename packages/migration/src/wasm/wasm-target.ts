@@ -5,7 +5,8 @@ import { invalidState, unsupported, wasmError } from './errors.js'
 import { decodeHostState } from './host-state.js'
 import { checkModule, WASM_PAGE_BYTES } from './module-check.js'
 import { OpaqueAssembly } from './opaque-parts.js'
-import { PAGE_BYTES } from './state-digest.js'
+import { SpareBuffers } from './spare-buffers.js'
+import { BATCH_PAGES, PAGE_BYTES } from './state-digest.js'
 import type { WasmLimits } from './wasm-options.js'
 import { ABI_VERSION, STATE_VERSION, type WasmWorkload, WorkerWasmWorkload } from './wasm-workload.js'
 import type { WorkerThread } from './worker-thread.js'
@@ -132,6 +133,7 @@ class Intake {
   readonly #arrival: Arrival
   readonly #tree: PageTree
   readonly #writes = new Set<Promise<unknown>>()
+  readonly #buffers = new SpareBuffers(BATCH_PAGES * PAGE_BYTES, WRITES_AHEAD)
   readonly #moduleParts: OpaqueAssembly
   readonly #hostParts: OpaqueAssembly
   #failure: unknown
@@ -206,11 +208,22 @@ class Intake {
     }
     if (pages.length === 0) return
     this.#tree.update(0, pages, bytes)
-    // Posting a view would clone all of the buffer below it; a copy of the view alone can move instead.
-    const own = bytes.slice()
-    const write = thread.call('write', { pages: pages.slice(), bytes: own }, { transfer: [own.buffer] }).catch((error: unknown) => {
-      this.#failure ??= error
-    })
+    for (let first = 0; first < pages.length; first += BATCH_PAGES) {
+      const batch = pages.slice(first, first + BATCH_PAGES)
+      await this.#write(thread, batch, bytes.subarray(first * PAGE_BYTES, (first + batch.length) * PAGE_BYTES))
+    }
+  }
+
+  async #write(thread: WorkerThread, pages: Uint32Array, bytes: Uint8Array): Promise<void> {
+    // The bytes are lent until the next chunk is asked for, and posting a view would clone all of the buffer below it.
+    const own = new Uint8Array(this.#buffers.take(), 0, bytes.length)
+    own.set(bytes)
+    const write = thread.call('write', { pages, bytes: own }, { transfer: [own.buffer] }).then(
+      ({ buffer }) => this.#buffers.giveBack(buffer),
+      (error: unknown) => {
+        this.#failure ??= error
+      },
+    )
     this.#writes.add(write)
     void write.then(() => this.#writes.delete(write))
     if (this.#writes.size >= WRITES_AHEAD) await Promise.race(this.#writes)

@@ -39,13 +39,15 @@ export interface WasmStats {
 /** What the main thread asks of the worker, and what it gets. */
 export interface Commands {
   readonly load: { readonly takes: WorkerSetup; readonly gives: undefined }
-  readonly write: { readonly takes: { readonly pages: Uint32Array; readonly bytes: Uint8Array }; readonly gives: undefined }
+  /** Gives its bytes back, for the next ones. */
+  readonly write: { readonly takes: { readonly pages: Uint32Array; readonly bytes: Uint8Array }; readonly gives: Uint8Array }
   readonly restore: { readonly takes: HostState; readonly gives: undefined }
   readonly run: { readonly takes: undefined; readonly gives: undefined }
   readonly stop: { readonly takes: undefined; readonly gives: Uint32Array }
   readonly track: { readonly takes: undefined; readonly gives: { readonly pages: number } }
   readonly collect: { readonly takes: undefined; readonly gives: Uint32Array }
-  readonly copy: { readonly takes: Uint32Array; readonly gives: Uint8Array }
+  /** Gives the front of a buffer that is long enough, filled. */
+  readonly copy: { readonly takes: { readonly pages: Uint32Array; readonly into: ArrayBuffer }; readonly gives: Uint8Array }
   readonly untrack: { readonly takes: undefined; readonly gives: undefined }
   readonly throttle: { readonly takes: number; readonly gives: undefined }
   readonly state: { readonly takes: undefined; readonly gives: Uint8Array }

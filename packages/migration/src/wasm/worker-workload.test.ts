@@ -50,13 +50,13 @@ test('commands between slices carry a program over, page by page', async () => {
   expect(plain(source.collect(undefined, 8))).toHaveLength(0)
   expect(slices.length).toBeGreaterThan(0)
   const all = Uint32Array.from({ length: plain(source.stats(undefined, 9)).memoryBytes / 4096 }, (_, page) => page)
-  const bytes = plain(source.copy(all, 10))
+  const bytes = plain(source.copy({ pages: all, into: new ArrayBuffer(all.length * 4096 + 1) }, 10))
   const state = decodeHostState(plain(source.state(undefined, 11)), setup.limits)
   source.untrack(undefined, 12)
 
   const target = make().worker.handlers
   target.load({ ...setup, module: new Uint8Array(module), restoring: true }, 1)
-  target.write({ pages: all, bytes }, 2)
+  expect(target.write({ pages: all, bytes }, 2)).toBe(bytes)
   target.restore(state, 3)
   expect(target.digest(undefined, 4)).toBe(source.digest(undefined, 13))
   expect(plain(target.request({ client: 'a', sequence: 1, payload: kv.put('x', Uint8Array.of(5)) }, 5))).toEqual(reply)

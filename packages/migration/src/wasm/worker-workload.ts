@@ -59,7 +59,7 @@ export class WorkerWorkload {
       const memory = new Uint8Array(program.memory.buffer)
       for (const [index, page] of pages.entries())
         memory.set(bytes.subarray(index * PAGE_BYTES, (index + 1) * PAGE_BYTES), page * PAGE_BYTES)
-      return undefined
+      return bytes
     },
     restore: (state) => {
       const program = this.#there(this.#program)
@@ -90,9 +90,9 @@ export class WorkerWorkload {
       return { pages: memory.buffer.byteLength / PAGE_BYTES }
     },
     collect: () => this.#there(this.#tracker).collect(),
-    copy: (pages) => {
+    copy: ({ pages, into }) => {
       const memory = new Uint8Array(this.#there(this.#program).memory.buffer)
-      const bytes = new Uint8Array(pages.length * PAGE_BYTES)
+      const bytes = new Uint8Array(into, 0, pages.length * PAGE_BYTES)
       for (const [index, page] of pages.entries())
         bytes.set(memory.subarray(page * PAGE_BYTES, (page + 1) * PAGE_BYTES), index * PAGE_BYTES)
       return bytes

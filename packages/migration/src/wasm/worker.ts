@@ -19,8 +19,8 @@ async function serve(port: MessagePort): Promise<void> {
     try {
       const result = handlers[name](value, id)
       if (result === LATER) return
-      // A copy of pages is made for the receiver alone: it moves instead of being copied again.
-      const moves = name === 'copy' && result instanceof Uint8Array && result.buffer instanceof ArrayBuffer
+      // The buffer is one that the main thread lent: it goes back instead of being copied.
+      const moves = (name === 'copy' || name === 'write') && result instanceof Uint8Array && result.buffer instanceof ArrayBuffer
       post({ kind: 'done', id, value: result }, moves ? [result.buffer] : [])
     } catch (error) {
       post({ kind: 'refused', id, error: plain(error) })

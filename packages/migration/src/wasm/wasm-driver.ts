@@ -76,6 +76,7 @@ export function createWasmDriver(options: WasmDriverOptions = {}): WasmDriver {
           limits: { ...limits, maxMemoryBytes },
           seed,
           restoring: false,
+          memoryBytes: 0,
           recording: record !== undefined,
           dirtyTracking,
         }

@@ -190,7 +190,9 @@ class Intake {
     const thread = this.#options.newThread(manifest.workload)
     this.#arrival.thread = thread
     const { limits, recording, dirtyTracking } = this.#options
-    const setup = { module: whole.slice(), limits: { ...limits, maxMemoryBytes }, seed: 0, restoring: true, recording, dirtyTracking }
+    const memoryBytes = manifest.regions[0]?.lengthBytes ?? 0
+    const ours = { limits: { ...limits, maxMemoryBytes }, recording, dirtyTracking }
+    const setup = { ...ours, module: whole.slice(), seed: 0, restoring: true, memoryBytes }
     await thread.call('load', setup)
   }
 

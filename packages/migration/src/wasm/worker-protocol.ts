@@ -12,6 +12,8 @@ export interface WorkerSetup {
   readonly seed: number
   /** Whether its state will arrive. */
   readonly restoring: boolean
+  /** The memory is grown to it at once: V8 counts all of a memory anew each time that it grows, and collects garbage for that. */
+  readonly memoryBytes: number
   readonly recording: boolean
   readonly dirtyTracking: 'userfaultfd' | 'compare' | undefined
 }

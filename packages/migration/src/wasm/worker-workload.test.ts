@@ -9,7 +9,15 @@ import { WorkerWorkload } from './worker-workload.js'
 
 const hash = await loadHash()
 const module = new Uint8Array(await loadWorkload('kv'))
-const setup: WorkerSetup = { module, limits: wasmLimits({}), seed: 1, restoring: false, recording: true, dirtyTracking: undefined }
+const setup: WorkerSetup = {
+  module,
+  limits: wasmLimits({}),
+  seed: 1,
+  restoring: false,
+  memoryBytes: 0,
+  recording: true,
+  dirtyTracking: undefined,
+}
 
 function make(): { readonly worker: WorkerWorkload; readonly answered: Promise<readonly [number, Uint8Array]>; readonly slices: number[] } {
   let answer: (value: readonly [number, Uint8Array]) => void = () => undefined
@@ -55,7 +63,8 @@ test('commands between slices carry a program over, page by page', async () => {
   source.untrack(undefined, 12)
 
   const target = make().worker.handlers
-  target.load({ ...setup, module: new Uint8Array(module), restoring: true }, 1)
+  target.load({ ...setup, module: new Uint8Array(module), restoring: true, memoryBytes: all.length * 4096 }, 1)
+  expect(plain(target.stats(undefined, 2)).memoryBytes).toBe(all.length * 4096)
   expect(target.write({ pages: all, bytes }, 2)).toBe(bytes)
   target.restore(state, 3)
   expect(target.digest(undefined, 4)).toBe(source.digest(undefined, 13))

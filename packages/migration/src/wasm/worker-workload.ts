@@ -49,6 +49,7 @@ export class WorkerWorkload {
           onLog: (text) => this.#events.logged(text),
         },
       })
+      this.#program.growTo(setup.memoryBytes / WASM_PAGE_BYTES)
       this.#loop = this.#newLoop(this.#program, 1, 0)
       return undefined
     },
@@ -66,7 +67,7 @@ export class WorkerWorkload {
       if (program.memory.buffer.byteLength > state.memoryPages * WASM_PAGE_BYTES) {
         throw wasmError(
           'ERR_MIGRATION_STATE_INVALID',
-          `pages arrived beyond the memory's ${state.memoryPages} pages of 64 KiB; export it again`,
+          `the manifest or the pages reach beyond the memory's ${state.memoryPages} pages of 64 KiB; export it again`,
         )
       }
       program.restore(state)

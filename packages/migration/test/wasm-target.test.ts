@@ -1,6 +1,7 @@
 import type { StateChunk, WorkloadManifest } from '@dwcp/interface'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createWasmDriver, loadWorkload } from '../src/index.ts'
+import { opaqueParts } from '../src/wasm/opaque-parts.ts'
 import { assemble } from './assembler.ts'
 import { exportAll, grantFor, streamOf } from './carry.ts'
 
@@ -134,6 +135,16 @@ test('a target takes its steps in order, once, and is as new after discard', asy
   await target.discard()
   expect((await workload.stats()).running).toBe(true)
   await workload.close()
+})
+
+test('a memory longer than its module may have is refused before pages come, and leaves nothing behind', async () => {
+  const target = driver.target()
+  const most = region().maxLengthBytes
+  const module = assemble({ memories: [[1, most / 65_536 - 1]] })
+  const parts = [...opaqueParts('module', module)].map((bytes): StateChunk => ({ kind: 'opaque', bytes }))
+  await target.prepare({ ...manifest, regions: [{ ...region(), lengthBytes: most }] })
+  await expect(target.import(streamOf(parts))).rejects.toThrow(/maximum memory size/i)
+  await target.discard()
 })
 
 test('a discard in the middle of an import ends it', async () => {

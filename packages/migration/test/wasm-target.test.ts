@@ -139,10 +139,10 @@ test('a target takes its steps in order, once, and is as new after discard', asy
 
 test('a memory longer than its module may have is refused before pages come, and leaves nothing behind', async () => {
   const target = driver.target()
-  const most = region().maxLengthBytes
-  const module = assemble({ memories: [[1, most / 65_536 - 1]] })
+  // From one page of 64 KiB to two.
+  const module = assemble({ memories: [[1, 1, 2]] })
   const parts = [...opaqueParts('module', module)].map((bytes): StateChunk => ({ kind: 'opaque', bytes }))
-  await target.prepare({ ...manifest, regions: [{ ...region(), lengthBytes: most }] })
+  await target.prepare({ ...manifest, regions: [{ ...region(), lengthBytes: 3 * 65_536 }] })
   await expect(target.import(streamOf(parts))).rejects.toThrow(/maximum memory size/i)
   await target.discard()
 })

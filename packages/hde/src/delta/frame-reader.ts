@@ -41,9 +41,13 @@ export class FrameReader {
     throw corrupt('a length that does not end')
   }
 
-  /** What was not taken, as it comes. */
+  /** What was not taken, as it comes; closes the source at its end. */
   async *rest(): AsyncGenerator<Uint8Array, void, undefined> {
-    while (this.#length > 0 || !(await this.atEnd())) yield this.#take(this.#length)
+    try {
+      while (this.#length > 0 || !(await this.atEnd())) yield this.#take(this.#length)
+    } finally {
+      await this.close()
+    }
   }
 
   async atEnd(): Promise<boolean> {

@@ -34,6 +34,11 @@ export async function packObject(object: Uint8Array, dictionary: Uint8Array | un
   return new Uint8Array(Buffer.concat([head.view(), name, body, kernels.hash.xxh3_128(object).subarray(0, CHECK_BYTES)]))
 }
 
+/** Whether it takes a dictionary to decode a frame of {@link packObject}. */
+export function namesDictionary([first = 0]: Uint8Array): boolean {
+  return (first & 0x0f) === METHODS.dictionary
+}
+
 async function packAlone(
   kernels: DeltaKernels,
   object: Uint8Array,

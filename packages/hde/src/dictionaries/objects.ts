@@ -10,7 +10,7 @@ const DEFAULT_OBJECT_BYTES = 16 << 20
  */
 export interface ObjectEncodeOptions {
   /** What objects of this kind are encoded with, and sampled for. @defaultValue none */
-  readonly dictionaries?: DictionaryStore
+  readonly dictionaries?: Pick<DictionaryStore, 'current' | 'get' | 'sample'>
   /** What the object is like. @defaultValue `''` */
   readonly kind?: string
   readonly signal?: AbortSignal
@@ -23,7 +23,7 @@ export interface ObjectEncodeOptions {
  */
 export interface ObjectDecodeOptions {
   /** Where the frame's dictionary is looked for. @defaultValue none */
-  readonly dictionaries?: DictionaryStore
+  readonly dictionaries?: Pick<DictionaryStore, 'get'>
   /** Longest object. @defaultValue 16 MiB */
   readonly objectBytes?: number
   readonly signal?: AbortSignal

@@ -17,7 +17,7 @@ export type { JsonValue } from './json.js'
  */
 export interface DocumentEncodeOptions {
   /** Documents of a kind begin with what its dictionary knows, and become samples of it. @defaultValue none */
-  readonly dictionaries?: DictionaryStore
+  readonly dictionaries?: Pick<DictionaryStore, 'current' | 'get' | 'sample'>
   /** What the documents are like. @defaultValue `''` */
   readonly kind?: string
   /** What the decoder accepts. @defaultValue those of {@link DEFAULT_DOCUMENT_LIMITS} */
@@ -35,7 +35,7 @@ export interface DocumentDecodeOptions {
   /** @defaultValue those of {@link DEFAULT_DOCUMENT_LIMITS} */
   readonly limits?: Partial<DocumentLimits>
   /** Where the frame's dictionary is looked for. @defaultValue none */
-  readonly dictionaries?: DictionaryStore
+  readonly dictionaries?: Pick<DictionaryStore, 'get'>
   readonly signal?: AbortSignal
 }
 

@@ -58,7 +58,7 @@ test('any documents come back, with any former versions', async () => {
 
 test('documents of a kind begin with its dictionary; a decoder that lacks it says so', async () => {
   const [ours, theirs] = [createDictionaryStore(), createDictionaryStore()]
-  const encoder = createEncoder({ dictionaries: ours })
+  const encoder = createEncoder({ dictionaries: ours, sendDictionaries: false })
   await joined(encoder.encode({ documents: nodes(400, 5) }, { kind: 'node' }))
   const digest = await ours.train('node')
   const documents = nodes(3, 6)

@@ -36,6 +36,11 @@ const BATCH_DOCUMENTS = 1_024
 /** What one member or element may take in columns, with room to spare. */
 const NODE_BYTES = 64
 
+/** Whether some document has no former version, which says more than a dictionary does. */
+export function usesDictionary({ documents, former }: DocumentSet): boolean {
+  return documents.length > 0 && (former === undefined || former.includes(undefined))
+}
+
 /** A stream of batches that each keep within the limits; `counted` hears the bytes of their JSON text. */
 export async function* encodeDocumentSet(
   { documents, former }: DocumentSet,

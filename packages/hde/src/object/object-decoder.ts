@@ -6,8 +6,10 @@ import { blocksOf } from '../delta/blocks.js'
 import type { DeltaLimits } from '../delta/bounds.js'
 import { createDeltaDecoder, type DeltaDecodeOptions, type DeltaDecoder } from '../delta/decoder.js'
 import { MAGIC } from '../delta/format.js'
+import { FrameReader } from '../delta/frame-reader.js'
+import { DICTIONARY_MAGIC, takeDictionary } from '../dictionaries/ahead.js'
 import { decodeObject } from '../dictionaries/objects.js'
-import type { DictionaryStore } from '../dictionaries/store.js'
+import { createDictionaryStore, type DictionaryStore } from '../dictionaries/store.js'
 import type { JsonValue } from '../documents/documents.js'
 import type { DocumentLimits } from '../documents/limits.js'
 import { corrupt, pastLimit } from '../errors.js'
@@ -16,6 +18,7 @@ import { untilAborted } from '../until-aborted.js'
 import { DOCUMENTS_MAGIC, type DocumentSet, decodeDocumentSet } from './document-set.js'
 import type { PageSet } from './page-set.js'
 import { decodePageSet, PAGES_MAGIC } from './page-stream.js'
+import { type Frames, peek, startsWith } from './peek.js'
 
 /**
  * What a decoder allocates at most.
@@ -25,6 +28,8 @@ import { decodePageSet, PAGES_MAGIC } from './page-stream.js'
 export interface ObjectLimits extends DeltaLimits, ChunkLimits, DocumentLimits {
   /** Longest object that comes in one frame with a dictionary. @defaultValue 16 MiB */
   readonly smallObjectBytes: number
+  /** Longest dictionary that comes ahead of an object. @defaultValue 256 KiB */
+  readonly dictionaryBytes: number
   /** Pages of a set, 4 bytes each. @defaultValue 2^20 */
   readonly pages: number
 }
@@ -60,6 +65,7 @@ export interface DocumentSetDecodeOptions {
  */
 export interface DecoderOptions {
   readonly baselines?: BaselineStore
+  /** Where dictionaries are looked for, and kept that come ahead of objects. @defaultValue a store of its own */
   readonly dictionaries?: DictionaryStore
   /** Digests that are accepted in streams of chunks; `xxh3-128` only from peers that are trusted. @defaultValue ['blake3'] */
   readonly digests?: readonly DigestKind[]
@@ -97,9 +103,8 @@ export interface ObjectDecoder {
   receiver(name?: string): ChunkDecoder
 }
 
-type Frames = Uint8Array | AsyncIterable<Uint8Array>
-
 const DEFAULT_SMALL_OBJECT_BYTES = 16 * 1024 ** 2
+const DEFAULT_DICTIONARY_BYTES = 256 * 1024
 const DEFAULT_PAGES = 2 ** 20
 /** What a frame of one object may have beside it. */
 const FRAME_OVERHEAD_BYTES = 1024
@@ -115,12 +120,14 @@ export function createDecoder(options: DecoderOptions = {}): ObjectDecoder {
 
 class TieredDecoder implements ObjectDecoder {
   readonly #options: DecoderOptions
+  readonly #dictionaries: DictionaryStore
   readonly #delta: DeltaDecoder
   readonly #chunkOptions: ChunkDecoderOptions
 
   constructor(options: DecoderOptions) {
     const { baselines, digests, limits = {} } = options
     this.#options = options
+    this.#dictionaries = options.dictionaries ?? createDictionaryStore()
     this.#delta = createDeltaDecoder({ limits, ...(baselines === undefined ? {} : { baselines }) })
     this.#chunkOptions = { limits, ...(digests === undefined ? {} : { digests }) }
   }
@@ -132,15 +139,11 @@ class TieredDecoder implements ObjectDecoder {
     frames: Frames,
     options: (DeltaDecodeOptions & { readonly as?: never }) | PageSetDecodeOptions | DocumentSetDecodeOptions = {},
   ): AsyncGenerator<Uint8Array, void, undefined> | AsyncGenerator<PageSet, void, undefined> | AsyncGenerator<JsonValue[], void, undefined> {
-    const { baselines, dictionaries, limits = {} } = this.#options
+    const { baselines, limits = {} } = this.#options
     const { signal } = options
     if (options.as === 'pages')
       return decodePageSet(frames, { delta: this.#delta, mostPages: limits.pages ?? DEFAULT_PAGES, baselines, base: options.base, signal })
-    if (options.as === 'documents') {
-      const known = { limits, ...(dictionaries === undefined ? {} : { dictionaries }), ...(signal === undefined ? {} : { signal }) }
-      return decodeDocumentSet(frames, options.former, known)
-    }
-    return this.#bytes(frames, options)
+    return options.as === 'documents' ? this.#documents(frames, options) : this.#bytes(frames, options)
   }
 
   receiver(name?: string): ChunkDecoder {
@@ -152,11 +155,17 @@ class TieredDecoder implements ObjectDecoder {
     })
   }
 
+  async *#documents(frames: Frames, { former, signal }: DocumentSetDecodeOptions): AsyncGenerator<JsonValue[], void, undefined> {
+    const stopping = signal === undefined ? {} : { signal }
+    const { whole } = await this.#withoutDictionary(frames, signal)
+    yield* decodeDocumentSet(whole, former, { limits: this.#options.limits ?? {}, dictionaries: this.#dictionaries, ...stopping })
+  }
+
   async *#bytes(frames: Frames, options: DeltaDecodeOptions): AsyncGenerator<Uint8Array, void, undefined> {
-    const { dictionaries, limits: { smallObjectBytes = DEFAULT_SMALL_OBJECT_BYTES } = {} } = this.#options
+    const { limits: { smallObjectBytes = DEFAULT_SMALL_OBJECT_BYTES } = {} } = this.#options
     const { signal } = options
     const stopping = signal === undefined ? {} : { signal }
-    const { head, whole } = await peek(frames instanceof Uint8Array ? frames : untilAborted(frames, signal))
+    const { head, whole } = await this.#withoutDictionary(frames, signal)
     if (startsWith(head, PAGES_MAGIC) || startsWith(head, DOCUMENTS_MAGIC)) throw corrupt('pages or documents where bytes were due')
     if (startsWith(head, MAGIC)) yield* this.#delta.decode(whole, options)
     else if (startsWith(head, CHUNK_MAGIC)) {
@@ -164,38 +173,23 @@ class TieredDecoder implements ObjectDecoder {
       yield* receiver.decode(whole, stopping)
     } else {
       const frame = await collect(whole, smallObjectBytes + FRAME_OVERHEAD_BYTES)
-      yield await decodeObject(frame, {
-        objectBytes: smallObjectBytes,
-        ...(dictionaries === undefined ? {} : { dictionaries }),
-        ...stopping,
-      })
+      yield await decodeObject(frame, { objectBytes: smallObjectBytes, dictionaries: this.#dictionaries, ...stopping })
     }
   }
-}
 
-function startsWith(bytes: Uint8Array, magic: Uint8Array): boolean {
-  return Buffer.compare(bytes.subarray(0, magic.length), magic) === 0
-}
-
-/** The first bytes, as many as a magic number has where there are so many, and all of them in pieces. */
-async function peek(frames: Frames): Promise<{ readonly head: Uint8Array; readonly whole: Frames }> {
-  if (frames instanceof Uint8Array) return { head: frames, whole: frames }
-  const source = frames[Symbol.asyncIterator]()
-  let head = new Uint8Array()
-  while (head.length < MAGIC.length) {
-    const next = await source.next()
-    if (next.done) break
-    head = new Uint8Array(Buffer.concat([head, next.value]))
-  }
-  return { head, whole: rejoined(head, source) }
-}
-
-async function* rejoined(head: Uint8Array, source: AsyncIterator<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
-  try {
-    yield head
-    for (let next = await source.next(); !next.done; next = await source.next()) yield next.value
-  } finally {
-    await source.return?.()
+  /** The frames behind the dictionary that comes ahead of them, which is kept; all of them where there is none. */
+  async #withoutDictionary(frames: Frames, signal: AbortSignal | undefined): ReturnType<typeof peek> {
+    const { limits: { dictionaryBytes = DEFAULT_DICTIONARY_BYTES } = {} } = this.#options
+    const all = await peek(frames instanceof Uint8Array ? frames : untilAborted(frames, signal))
+    if (!startsWith(all.head, DICTIONARY_MAGIC)) return all
+    const reader = new FrameReader(all.whole, dictionaryBytes + FRAME_OVERHEAD_BYTES)
+    try {
+      await takeDictionary(reader, this.#dictionaries, dictionaryBytes)
+    } catch (error) {
+      await reader.close()
+      throw error
+    }
+    return peek(reader.rest())
   }
 }
 

@@ -1,3 +1,4 @@
+import type { Digest } from '@dwcp/interface'
 import { type ChunkEncoder, type ChunkHave, createChunkEncoder } from '../chunks/chunk-encoder.js'
 import type { ChunkMode } from '../chunks/modes.js'
 import type { DeltaBase } from '../delta/base.js'
@@ -10,10 +11,12 @@ import {
   type DeltaEncoderOptions,
   type DeltaStats,
 } from '../delta/encoder.js'
+import { pinned, SentDictionaries } from '../dictionaries/ahead.js'
+import { namesDictionary } from '../dictionaries/object-frame.js'
 import { encodeObject } from '../dictionaries/objects.js'
 import type { DictionaryStore } from '../dictionaries/store.js'
 import type { DocumentLimits } from '../documents/limits.js'
-import { type DocumentSet, encodeDocumentSet } from './document-set.js'
+import { type DocumentSet, encodeDocumentSet, usesDictionary } from './document-set.js'
 import type { PageSet } from './page-set.js'
 import { encodePageSet } from './page-stream.js'
 
@@ -85,6 +88,12 @@ export interface EncodeOptions extends Omit<DeltaEncodeOptions, 'onProgress'> {
 export interface EncoderOptions extends DeltaEncoderOptions {
   /** Of small objects and documents that come with a `kind`; each is a sample for the next dictionary. @defaultValue none */
   readonly dictionaries?: DictionaryStore
+  /**
+   * Whether a dictionary goes ahead of the first object that is encoded with it, so that one decoder, which decodes objects in the order
+   * in which they were encoded, needs no other means to get it. False where frames go to several decoders, or these are given
+   * dictionaries otherwise. @defaultValue true
+   */
+  readonly sendDictionaries?: boolean
   /** How objects are cut that the decoder is asked about. @defaultValue 'content' */
   readonly chunks?: ChunkMode
   /** What the decoder accepts of documents in one frame: more of them make more frames. @defaultValue those of `DEFAULT_DOCUMENT_LIMITS` */
@@ -120,6 +129,11 @@ export interface ObjectEncoder {
    * what reading the object or a base throws.
    */
   encode(object: EncoderInput, options?: EncodeOptions): AsyncGenerator<Uint8Array, void, undefined>
+  /**
+   * The decoder does not have a dictionary any more, or never got it: `details.digest` of its `ERR_HDE_DICTIONARY_MISSING`. The next
+   * object that is encoded with it brings it. What the decoder refused decodes when it is encoded again, with its kind or by itself.
+   */
+  dictionaryMissing(digest: Digest): void
   stats(): ObjectEncoderStats
 }
 
@@ -161,16 +175,18 @@ class TieredEncoder implements ObjectEncoder {
   readonly #chunks: ChunkEncoder
   readonly #baselines: BaselineSource | undefined
   readonly #dictionaries: DictionaryStore | undefined
+  readonly #sent: SentDictionaries | undefined
   readonly #limits: Partial<DocumentLimits>
   readonly #tiers = { delta: none(), chunks: none(), dictionary: none(), pages: none(), documents: none() }
   #missedPageBaselines = 0
 
-  constructor({ dictionaries, chunks, limits = {}, ...delta }: EncoderOptions) {
+  constructor({ dictionaries, sendDictionaries = true, chunks, limits = {}, ...delta }: EncoderOptions) {
     this.#delta = createDeltaEncoder(delta)
     this.#pages = createDeltaEncoder(delta)
     this.#chunks = createChunkEncoder(chunks === undefined ? {} : { chunks })
     this.#baselines = delta.baselines
     this.#dictionaries = dictionaries
+    this.#sent = sendDictionaries ? new SentDictionaries() : undefined
     this.#limits = limits
   }
 
@@ -191,10 +207,7 @@ class TieredEncoder implements ObjectEncoder {
     const isAgainst = base !== undefined || baseline !== undefined
     if ('documents' in object) {
       if (isAgainst || have !== undefined) throw new TypeError('documents have former versions, not a base, a baseline or `have`')
-      const dictionary = this.#dictionaries === undefined || kind === undefined ? {} : { dictionaries: this.#dictionaries, kind }
-      const counted = (rawBytes: number): void => void (this.#tiers.documents.rawBytes += rawBytes)
-      const frames = encodeDocumentSet(object, { ...dictionary, ...stopping, limits: this.#limits }, counted)
-      yield* this.#counted('documents', frames, onProgress)
+      yield* this.#counted('documents', this.#documents(object, kind, stopping), onProgress)
     } else if ('pages' in object) {
       if (have !== undefined || (base !== undefined && baseline !== undefined))
         throw new TypeError('pages have a base or a baseline, not both, nor `have`')
@@ -210,10 +223,14 @@ class TieredEncoder implements ObjectEncoder {
       const isSmall = object instanceof Uint8Array && object.length <= SMALL_OBJECT_BYTES && !isAgainst
       const dictionaries = this.#dictionaries
       if (isSmall && kind !== undefined && dictionaries !== undefined) {
-        const frame = once(() => encodeObject(object, { dictionaries, kind, ...stopping }))
-        yield* this.#counted('dictionary', frame, onProgress, object.length)
+        const frames = this.#small(object, dictionaries, kind, stopping)
+        yield* this.#counted('dictionary', frames, onProgress, object.length)
       } else yield* this.#counted('delta', this.#delta.encode(object, options), onProgress)
     }
+  }
+
+  dictionaryMissing(digest: Digest): void {
+    this.#sent?.forget(digest)
   }
 
   stats(): ObjectEncoderStats {
@@ -242,6 +259,33 @@ class TieredEncoder implements ObjectEncoder {
     }
     const { rawBytes, wireBytes, bytesPerSecond } = tierStats(all)
     return { rawBytes, wireBytes, bytesPerSecond, tiers, delta, pages }
+  }
+
+  async *#small(
+    object: Uint8Array,
+    store: DictionaryStore,
+    kind: string,
+    stopping: { readonly signal?: AbortSignal },
+  ): AsyncGenerator<Uint8Array, void, undefined> {
+    const dictionaries = pinned(store, kind)
+    const frame = await encodeObject(object, { dictionaries, kind, ...stopping })
+    if (this.#sent !== undefined && namesDictionary(frame)) yield* this.#sent.before(kind, dictionaries)
+    yield frame
+  }
+
+  async *#documents(
+    set: DocumentSet,
+    kind: string | undefined,
+    stopping: { readonly signal?: AbortSignal },
+  ): AsyncGenerator<Uint8Array, void, undefined> {
+    const options = { ...stopping, limits: this.#limits }
+    const counted = (rawBytes: number): void => void (this.#tiers.documents.rawBytes += rawBytes)
+    if (this.#dictionaries === undefined || kind === undefined) yield* encodeDocumentSet(set, options, counted)
+    else {
+      const dictionaries = pinned(this.#dictionaries, kind)
+      if (this.#sent !== undefined && usesDictionary(set)) yield* this.#sent.before(kind, dictionaries)
+      yield* encodeDocumentSet(set, { ...options, dictionaries, kind }, counted)
+    }
   }
 
   async *#counted(
@@ -282,8 +326,4 @@ function tierStats({ objects, rawBytes, wireBytes, workMs }: TierCount): TierSta
 
 function lengthOf(object: Uint8Array | DeltaBase): number {
   return object instanceof Uint8Array ? object.length : object.lengthBytes
-}
-
-async function* once(make: () => Promise<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
-  yield await make()
 }

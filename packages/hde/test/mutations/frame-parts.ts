@@ -147,6 +147,13 @@ export function objectFrameParts(frame: Uint8Array): Part[] {
   ]
 }
 
+/** A dictionary ahead of an object (docs/wire/dictionaries.md). */
+export function dictionaryAheadParts(stream: Uint8Array): Part[] {
+  const reader = new ByteReader(stream, 0)
+  const magic = bytesPart(reader.take(8))
+  return [magic, { kind: 'sized', parts: objectFrameParts(reader.take(reader.varint())) }, ...objectFrameParts(reader.rest())]
+}
+
 /** A stream of pages (docs/wire/objects.md). */
 export function pageStreamParts(stream: Uint8Array): Part[] {
   const reader = new ByteReader(stream, 0)

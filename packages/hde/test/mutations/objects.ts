@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import type { DictionaryStore } from '../../src/index.ts'
 import { noise, prose, seeded } from '../support.ts'
 import type { Seed, Target } from './attack.ts'
-import { chunkStreamParts, deltaStreamParts, documentParts, objectFrameParts } from './frame-parts.ts'
+import { chunkStreamParts, deltaStreamParts, dictionaryAheadParts, documentParts, objectFrameParts } from './frame-parts.ts'
 import type { Modules } from './modules.ts'
 import { bytesPart, type Part } from './parts.ts'
 import { gathered } from './streams.ts'
@@ -48,7 +48,8 @@ export async function objects(makes: Modules, reads: Modules): Promise<Target> {
   const current = dictionaries.current(KIND)
   const dictionary = current === undefined ? undefined : dictionaries.get(current)
   if (dictionary !== undefined) held.add(dictionary)
-  const encoder = makes.hde.createEncoder({ baselines: ours, dictionaries })
+  const encoder = makes.hde.createEncoder({ baselines: ours, dictionaries, sendDictionaries: false })
+  const sends = makes.hde.createEncoder({ dictionaries })
   const decoder = reads.hde.createDecoder({ baselines: theirs, dictionaries: held, limits: LIMITS })
   const frames: readonly (readonly [Uint8Array, (frame: Uint8Array) => Part[]])[] = [
     [await gathered(encoder.encode(newer, { baseline })), deltaStreamParts],
@@ -57,6 +58,7 @@ export async function objects(makes: Modules, reads: Modules): Promise<Target> {
     [await gathered(encoder.encode(small, { kind: KIND })), objectFrameParts],
     [await gathered(encoder.encode(prose(76, 3_000), { kind: KIND })), objectFrameParts],
     [await gathered(encoder.encode(noise(77, 300), { kind: KIND })), objectFrameParts],
+    [await gathered(sends.encode(small, { kind: KIND })), dictionaryAheadParts],
   ]
   const seeds = frames.map(([frame, parts]): Seed => ({ parts: () => parts(frame), decode: (mutant) => gathered(decoder.decode(mutant)) }))
   const refusals = /^ERR_HDE_(CORRUPT|LIMIT|VERSION|BASELINE_MISSING|DICTIONARY_MISSING)$/

@@ -3,10 +3,10 @@ import { CorpusAbsent } from '../../corpora/corpora-folder.js'
 import { PAIRS, type Pair } from '../../corpora/pairs.js'
 import { type Region, regionsOf } from './regions.js'
 
-/** Batches of a first copy are full; those of later rounds hold what happens to have changed. */
-export const SIZES: readonly number[] = [256, 32, 1024, 96, 512]
+/** Batches of a first copy are full, 2048 pages into an image; those of later rounds hold what happens to have changed. */
+export const SIZES: readonly number[] = [256, 32, 1024, 96, 2048, 512]
 const REGIONS_OF_A_PAIR = 8
-const REGIONS_OF_A_COPY = 3
+const REGIONS_OF_A_COPY = 5
 
 /** Regions of every pair that this machine has, in its own group; what is absent is told to `note`. */
 export async function corpusRegions(note: (text: string) => void): Promise<readonly Region[]> {

@@ -8,7 +8,10 @@ export interface Region {
   /** Where it comes from: a model is judged by regions of groups that it was not trained on. */
   readonly group: string
   readonly pages: Uint8Array
-  /** The old content of the pages in the same order, then further pages; empty where the other side has nothing. */
+  /**
+   * The old content of the pages in the same order, zeros where there is none, then further pages; empty where the other side has
+   * nothing that helps.
+   */
   readonly old: Uint8Array
 }
 
@@ -20,7 +23,7 @@ export interface RegionOptions {
   readonly most: number
 }
 
-/** Regions of what changed from `before` to `after`, or of all of `after`; zero pages are left out, as encoders leave them out. */
+/** Regions of what changed from `before` to `after`, or of a first copy of `after`; zero pages are left out, as encoders leave them out. */
 export function regionsOf(after: Uint8Array, before: Uint8Array | undefined, { group, sizes, most }: RegionOptions): readonly Region[] {
   const lengthBytes = Math.floor(after.length / PAGE_BYTES) * PAGE_BYTES
   const now = after.subarray(0, lengthBytes)
@@ -28,13 +31,18 @@ export function regionsOf(after: Uint8Array, before: Uint8Array | undefined, { g
   if (before !== undefined) old.set(before.subarray(0, Math.min(before.length, lengthBytes)))
   const kinds = scanPages(now, old, PAGE_BYTES)
   const changed = [...kinds.keys()].filter((page) => kinds[page] === PAGE_KIND_CODES.words)
-  const places = before === undefined ? new Map<number, number>() : placesOf(old)
+  const places = placesOf(before === undefined ? now : old)
   const batches = [...inBatches(changed, sizes)]
   const step = Math.max(1, batches.length / most)
   return Array.from({ length: Math.min(most, batches.length) }, (_, index) => {
     const pages = batches[Math.floor(index * step)] ?? []
-    const known = before === undefined ? new Uint8Array() : knownOf(pages, now, old, places)
-    return { group, pages: gathered(now, pages), old: known }
+    const sources = sourcesOf(pages, now, old, places)
+    if (before !== undefined) return { group, pages: gathered(now, pages), old: gathered(old, [...pages, ...sources]) }
+    // Of a first copy the other side has what went before.
+    const [first = 0] = pages
+    const sent = sources.filter((page) => page < first)
+    const known = Buffer.concat([new Uint8Array(pages.length * PAGE_BYTES), gathered(now, sent)])
+    return { group, pages: gathered(now, pages), old: sent.length === 0 ? new Uint8Array() : known }
   })
 }
 
@@ -57,15 +65,16 @@ function* inBatches(pages: readonly number[], sizes: readonly number[]): Generat
   }
 }
 
-/** A page for each tag. */
-function placesOf(old: Uint8Array): Map<number, number> {
+/** The first page that has each tag. */
+function placesOf(memory: Uint8Array): Map<number, number> {
   const places = new Map<number, number>()
-  for (const [at, tag] of tagPages(old, PAGE_BYTES).entries()) if (tag !== 0) places.set(tag, Math.floor(at / TAGS_PER_PAGE))
+  for (const [at, tag] of tagPages(memory, PAGE_BYTES).entries())
+    if (tag !== 0 && !places.has(tag)) places.set(tag, Math.floor(at / TAGS_PER_PAGE))
   return places
 }
 
-/** The old pages, and those that pieces of mostly new pages are found in: as packages/hde finds them. */
-function knownOf(pages: readonly number[], now: Uint8Array, old: Uint8Array, places: ReadonlyMap<number, number>): Uint8Array {
+/** The pages that pieces of mostly new pages are found in, as packages/hde finds them. */
+function sourcesOf(pages: readonly number[], now: Uint8Array, old: Uint8Array, places: ReadonlyMap<number, number>): readonly number[] {
   const own = new Set(pages)
   const sources = new Set<number>()
   const tags = tagPages(gathered(now, pages), PAGE_BYTES)
@@ -81,7 +90,7 @@ function knownOf(pages: readonly number[], now: Uint8Array, old: Uint8Array, pla
       if (source !== undefined && !own.has(source)) sources.add(source)
     }
   }
-  return gathered(old, [...pages, ...[...sources].slice(0, pages.length).toSorted((a, b) => a - b)])
+  return [...sources].slice(0, pages.length).toSorted((a, b) => a - b)
 }
 
 function gathered(memory: Uint8Array, pages: readonly number[]): Uint8Array {

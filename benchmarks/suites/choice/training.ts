@@ -1,4 +1,4 @@
-import { type CostFit, type CostModel, PAGE_FEATURES, PAGE_METHODS, placeOf, termsOf } from '@dwcp/hde/choice'
+import { type CostFit, type CostModel, OLD_PAGES_FEATURE, PAGE_FEATURES, PAGE_METHODS, placeOf, termsOf } from '@dwcp/hde/choice'
 import type { RegionCosts } from './cost-table.js'
 import { solve } from './linear-equations.js'
 
@@ -19,20 +19,26 @@ const LEAST_ROWS = 5
 const LEAST_DEVIATION = 1e-2
 /** Features that say something of pages without an earlier version: those behind compare with it. */
 const FEATURES_WITHOUT_OLD = 7
+/** Regions with fewer pages that have one, or with some, are left out: what is chosen by takes them apart. */
+const MOSTLY_OLD = 0.8
 
-/** Kernel ridge regression on the lesser of both timings of each region, for pages with and without an earlier version. */
+/**
+ * Kernel ridge regression on the lesser of both timings of each region, for pages with and without an earlier version. Where there is
+ * an image, page deltas of those without are learned too: they build on what other pages hold.
+ */
 export function trainModel(rows: readonly RegionCosts[]): Omit<CostModel, 'version' | 'machine'> {
   const all = [...PAGE_FEATURES.keys()]
+  const heldRatio = ({ features }: RegionCosts): number => features[OLD_PAGES_FEATURE] ?? 0
   return {
     features: [...PAGE_FEATURES],
     methods: PAGE_METHODS.map(({ name }) => name),
     withoutOld: fitOf(
-      rows.filter((row) => !row.hasOld),
+      rows.filter((row) => heldRatio(row) === 0),
       all.slice(0, FEATURES_WITHOUT_OLD),
     ),
     withOld: fitOf(
-      rows.filter((row) => row.hasOld),
-      all,
+      rows.filter((row) => heldRatio(row) >= MOSTLY_OLD),
+      all.filter((feature) => feature !== OLD_PAGES_FEATURE),
     ),
   }
 }

@@ -5,6 +5,7 @@ import { Correction } from './correction.ts'
 import type { CostModel } from './cost-model.ts'
 import { finishMs } from './finish-time.ts'
 import { PAGE_METHODS } from './methods.ts'
+import { OLD_PAGES_FEATURE } from './page-features.ts'
 
 const MIB = 2 ** 20
 
@@ -63,6 +64,22 @@ describe('a chooser', () => {
     expect(chooser.choose({ ...question(250e6), sharedMs: 0 }).method).toBe(ZSTD)
     expect(chooser.choose({ ...question(250e6), sharedMs: 20 }).method).toBe(RAW)
     expect(chooser.choose({ ...question(20e6), sharedMs: 20 }).method).toBe(ZSTD)
+  })
+
+  test('expects of pages with old content, and of those without, what each of them costs', () => {
+    const withOld = modelOf([['delta 1', 1, 0.05, 1]]).withOld
+    const chooser = new MethodChooser({ ...modelOf([['delta 1', 4, 0.4, 2]]), withOld }, { explorationRatio: 0 })
+    const delta = PAGE_METHODS.findIndex(({ name }) => name === 'delta 1')
+    const expectedAt = (oldRatio: number) => {
+      const features = Float64Array.from({ length: OLD_PAGES_FEATURE + 1 }).fill(oldRatio, OLD_PAGES_FEATURE)
+      return chooser.choose({ ...question(1e6), allowed: [delta], features }).expected
+    }
+    for (const ratio of [0, 0.25, 1]) {
+      const { encodeMs, bytes, decodeMs } = expectedAt(ratio)
+      expect(encodeMs).toBeCloseTo((8 * MIB * (ratio * 1 + (1 - ratio) * 4)) / 1e6)
+      expect(bytes).toBeCloseTo(8 * MIB * (ratio * 0.05 + (1 - ratio) * 0.4))
+      expect(decodeMs).toBeCloseTo((8 * MIB * (ratio * 1 + (1 - ratio) * 2)) / 1e6)
+    }
   })
 
   test('never chooses what is not allowed', () => {

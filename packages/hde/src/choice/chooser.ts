@@ -1,14 +1,14 @@
 import { Correction, type Place } from './correction.js'
-import { type Cost, type CostModel, placeOf, predictCosts } from './cost-model.js'
+import { type Cost, type CostFit, type CostModel, placeOf, predictCosts } from './cost-model.js'
 import { expectedFinishMs, finishMs } from './finish-time.js'
 import { PAGE_METHODS, withoutOldContent } from './methods.js'
+import { OLD_PAGES_FEATURE } from './page-features.js'
 
 /** A method is tried again after this many choices, where it seems to be hardly worse, or would be without what was last measured. */
 const STALE_CHOICES = 16
 const HARDLY_WORSE = 1.25
 /** Less is not worth leaving the method that was best so far: predictions are not that good. By cross-validation over groups. */
 const LEAST_GAIN = 0.03
-
 /**
  * What a choice is made by.
  *
@@ -111,12 +111,13 @@ export class MethodChooser {
   }
 
   #placeOf({ hasOld, features }: Question): Place {
-    return { hasOld, at: placeOf(hasOld ? this.#model.withOld : this.#model.withoutOld, features) }
+    const held = oldRatio(hasOld, features) > 0
+    return { hasOld: held, at: placeOf(held ? this.#model.withOld : this.#model.withoutOld, features) }
   }
 
-  #candidates({ features, hasOld, payloadBytes, allowed, bytesPerSecond, sharedMs = 0 }: Question, place: Place): readonly Candidate[] {
-    const fit = hasOld ? this.#model.withOld : this.#model.withoutOld
-    const costs = predictCosts(fit, features === undefined ? undefined : place.at, payloadBytes)
+  #candidates(question: Question, place: Place): readonly Candidate[] {
+    const { payloadBytes, allowed, bytesPerSecond, sharedMs = 0 } = question
+    const costs = this.#predicted(question)
     const raw = { encodeMs: 0, bytes: payloadBytes, decodeMs: 0 }
     return allowed.flatMap((method) => {
       const isRaw = PAGE_METHODS[method]?.kind === 'raw'
@@ -128,6 +129,24 @@ export class MethodChooser {
       const ms = timeOf(expected, bytesPerSecond, sharedMs)
       return [{ method, predicted, expected, ms, hopedMs: Math.min(ms, timeOf(predicted, bytesPerSecond, sharedMs)) }]
     })
+  }
+
+  /** Pages that the other side has an earlier version of, and the others, each as if they were alone. */
+  #predicted({ features, hasOld, payloadBytes }: Question): ReadonlyMap<number, Cost> {
+    const { withOld, withoutOld } = this.#model
+    const ratio = oldRatio(hasOld, features)
+    const costsOf = (fit: CostFit, bytes: number): ReadonlyMap<number, Cost> =>
+      predictCosts(fit, features === undefined ? undefined : placeOf(fit, features), bytes)
+    if (ratio === 0) return costsOf(withoutOld, payloadBytes)
+    const held = costsOf(withOld, ratio * payloadBytes)
+    if (ratio === 1) return held
+    const others = costsOf(withoutOld, (1 - ratio) * payloadBytes)
+    return new Map(
+      [...held].flatMap(([method, cost]) => {
+        const other = others.get(method)
+        return other === undefined ? [] : [[method, sumOf(cost, other)]]
+      }),
+    )
   }
 
   /** The method that would have been the best for all batches so far, unless another one gains more than predictions can tell. */
@@ -155,6 +174,15 @@ export class MethodChooser {
       this.#exploredMs + ms - bestMs <= this.#options.explorationRatio * this.#spentMs
     )
   }
+}
+
+/** Of the pages, those that the other side has an earlier version of. */
+function oldRatio(hasOld: boolean, features: ArrayLike<number> | undefined): number {
+  return hasOld ? (features?.[OLD_PAGES_FEATURE] ?? 1) : 0
+}
+
+function sumOf(one: Cost, other: Cost): Cost {
+  return { encodeMs: one.encodeMs + other.encodeMs, bytes: one.bytes + other.bytes, decodeMs: one.decodeMs + other.decodeMs }
 }
 
 function bestOf(candidates: readonly Candidate[]): Candidate {

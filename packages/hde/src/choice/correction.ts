@@ -1,10 +1,10 @@
 /** What a measurement of the method itself counts, and one of another level of the same kind. */
 const OWN_WEIGHT = 1
-const KIND_WEIGHT = 0.6
+const KIND_WEIGHT = 0.9
 /** Of a region that cannot be compared, because only one of the two has old content: a slow host is slow at both. */
 const APART_WEIGHT = 0.15
 /** That predictions are right counts as much as this many measurements. */
-const TRUST = 2
+const TRUST = 4
 /** One measurement may be of a thread that was not scheduled for long: no more than this many doublings are believed. */
 const MOST_SURPRISE = 4
 /** Each measurement makes all before it count this much less: a host gets busy, content goes. */

@@ -43,7 +43,7 @@ export interface CostModel {
   readonly machine: string
   readonly features: readonly string[]
   readonly methods: readonly string[]
-  /** For pages of which the other side has nothing, and for others. */
+  /** For pages that the other side has no earlier version of, and for others. */
   readonly withoutOld: CostFit
   readonly withOld: CostFit
 }

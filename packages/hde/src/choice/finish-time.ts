@@ -21,16 +21,16 @@ export function serialMs({ encodeMs, bytes, decodeMs }: Cost, bytesPerSecond: nu
   return encodeMs + sharedMs + (bytes / bytesPerSecond) * 1000 + decodeMs
 }
 
-/** What predictions are wrong by, as a factor: half a doubling either way, as cross-validation found. */
-const SPREAD = 2 ** 0.6
+/** What predictions are taken to be wrong by, as a factor, either way: the best of 0.3 to 0.9 doublings by cross-validation. */
+const SPREAD = 2 ** 0.75
 /** A quarter of the time that much less, a quarter that much more. */
 const CASES = [
   [1 / SPREAD, 0.25],
   [1, 0.5],
   [SPREAD, 0.25],
 ] as const
-/** Where two methods end at the same time, the one that works less: this part of what it takes one after the other counts. */
-const WORK_WEIGHT = 0.005
+/** Queues are short, so that stages overlap in part only: this much of what they take one after the other counts, by cross-validation. */
+const WORK_WEIGHT = 0.1
 
 /**
  * What {@link finishMs} is to be expected of a prediction: the slowest of three is slower than the slowest of what is likeliest, most

@@ -29,7 +29,8 @@ export function pagesWorthSampling(payloadBytes: number, roughMs: number): numbe
 }
 
 /**
- * What {@link PageSampler.of} gives, in order: a model is trained on these and on no others.
+ * What {@link PageSampler.of} gives, in order: a model is trained on these and on no others. Those that compare with old content are of
+ * the pages that have any.
  *
  * @public
  */
@@ -46,6 +47,13 @@ export const PAGE_FEATURES = [
   'tags not in the old page, log2 of their share',
   'pages with old content',
 ] as const
+
+/**
+ * Which of {@link PAGE_FEATURES} is the share of pages that the other side has an earlier version of.
+ *
+ * @public
+ */
+export const OLD_PAGES_FEATURE: number = PAGE_FEATURES.indexOf('pages with old content')
 
 /**
  * Some of the pages that changed, at even distances, and what there is of each.
@@ -106,10 +114,14 @@ export class PageSampler {
       const from = run * Math.max(pageBytes, RUN_BYTES) + ((run * RUN_STRIDE) % places) * RUN_BYTES
       this.#now.set(pages.subarray(from, from + RUN_BYTES), run * RUN_BYTES)
       this.#old.set(old.subarray(from, from + RUN_BYTES), run * RUN_BYTES)
-      if (this.#oldUnits.subarray(run * RUN_UNITS, (run + 1) * RUN_UNITS).some((unit) => unit !== 0)) held += 1
+      if (this.#hasOld(run)) held += 1
     }
     this.#nowUnits[runs * RUN_UNITS] = 0
     return { runs, held }
+  }
+
+  #hasOld(run: number): boolean {
+    return this.#oldUnits.subarray(run * RUN_UNITS, (run + 1) * RUN_UNITS).some((unit) => unit !== 0)
   }
 
   #repeats(runs: number): Readonly<Record<'units' | 'zeros' | 'aligned' | 'between' | 'uppers', number>> {
@@ -137,8 +149,10 @@ export class PageSampler {
   /** Which share of the words a page delta holds, and which share of these in pages that it holds whole. */
   #changes(runs: number): { readonly content: number; readonly whole: number } {
     const [now, old, counts] = [this.#nowUnits, this.#oldUnits, this.#changedCounts.fill(0)]
-    let [listed, whole] = [0, 0]
+    let [listed, whole, held] = [0, 0, 0]
     for (let run = 0; run < runs; run += 1) {
+      if (!this.#hasOld(run)) continue
+      held += 1
       let changed = 0
       for (let at = run * RUN_UNITS; at < (run + 1) * RUN_UNITS; at += 2) {
         if (now[at] === old[at] && now[at + 1] === old[at + 1]) continue
@@ -149,7 +163,7 @@ export class PageSampler {
       if (changed * 4 > RUN_UNITS) whole += RUN_UNITS / 2
       else listed += changed
     }
-    return { content: share(listed + whole, (runs * RUN_UNITS) / 2), whole: share(whole, listed + whole) }
+    return { content: share(listed + whole, (held * RUN_UNITS) / 2), whole: share(whole, listed + whole) }
   }
 
   /** Which share of the pieces that may have moved is not in the page's own old content. */
@@ -160,6 +174,7 @@ export class PageSampler {
     let [tags, fresh] = [0, 0]
     for (let first = 0; first < now.length; first += TAGS_PER_PAGE) {
       const known = before.subarray(first, first + TAGS_PER_PAGE)
+      if (!this.#hasOld(first / TAGS_PER_PAGE)) continue
       for (let at = first; at < first + TAGS_PER_PAGE && now[at] !== 0; at += 1) {
         tags += 1
         if (!known.includes(now[at] ?? 0)) fresh += 1

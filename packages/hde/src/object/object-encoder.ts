@@ -45,6 +45,8 @@ export interface TierStats {
   /** Of documents, the bytes of their JSON text. */
   readonly rawBytes: number
   readonly wireBytes: number
+  /** Raw bytes for each byte on the wire; 0 before the first. */
+  readonly ratio: number
   /** Of raw bytes, while the encoder was at work; 0 before. */
   readonly bytesPerSecond: number
 }
@@ -57,6 +59,8 @@ export interface TierStats {
 export interface ObjectEncoderStats {
   readonly rawBytes: number
   readonly wireBytes: number
+  /** Raw bytes for each byte on the wire; 0 before the first. */
+  readonly ratio: number
   /** Of raw bytes, while the encoder was at work; 0 before. */
   readonly bytesPerSecond: number
   readonly tiers: Readonly<Record<ObjectTier, TierStats>>
@@ -257,8 +261,8 @@ class TieredEncoder implements ObjectEncoder {
       all.wireBytes += wireBytes
       all.workMs += workMs
     }
-    const { rawBytes, wireBytes, bytesPerSecond } = tierStats(all)
-    return { rawBytes, wireBytes, bytesPerSecond, tiers, delta, pages }
+    const { rawBytes, wireBytes, ratio, bytesPerSecond } = tierStats(all)
+    return { rawBytes, wireBytes, ratio, bytesPerSecond, tiers, delta, pages }
   }
 
   async *#small(
@@ -321,7 +325,8 @@ function none(): TierCount {
 }
 
 function tierStats({ objects, rawBytes, wireBytes, workMs }: TierCount): TierStats {
-  return { objects, rawBytes, wireBytes, bytesPerSecond: workMs === 0 ? 0 : (rawBytes * 1000) / workMs }
+  const ratio = wireBytes === 0 ? 0 : rawBytes / wireBytes
+  return { objects, rawBytes, wireBytes, ratio, bytesPerSecond: workMs === 0 ? 0 : (rawBytes * 1000) / workMs }
 }
 
 function lengthOf(object: Uint8Array | DeltaBase): number {

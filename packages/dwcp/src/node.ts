@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type AmstTransport, connect, createTransport } from '@dwcp/amst'
-import { createCodec } from '@dwcp/hde'
+import { type BaselineStore, createCodec, openDiskStore } from '@dwcp/hde'
 import {
   type Address,
   type Clock,
@@ -45,7 +45,7 @@ import { type WorkloadStatus, WorkloadTable } from './workload-table.js'
 export interface NodeOptions {
   /** This node's lasting name, the same after each restart. */
   readonly id: NodeId
-  /** Holds the ownership journal; one node each. Created where it is missing. */
+  /** Holds the ownership journal, and baselines; one node each. Created where it is missing. */
   readonly dataDirectory: string
   /** @defaultValue 127.0.0.1 and any free port */
   readonly listen?: { readonly host?: string; readonly port?: number }
@@ -68,6 +68,11 @@ export interface NodeOptions {
    * common. Both ends must say so; not where workloads of strangers share a node (@dwcp/hde says why). @defaultValue 0
    */
   readonly siblingBaselines?: number
+  /**
+   * Bound of what is kept on disk, in `dataDirectory`, of workloads that were here: one that comes back, even after a restart, brings
+   * only what has changed since. 0 keeps it in memory only. @defaultValue 4 GiB
+   */
+  readonly baselineStoreBytes?: number
   readonly wasm?: WasmDriverOptions
   readonly limits?: Partial<MigrationLimits>
   readonly clock?: Clock
@@ -109,6 +114,7 @@ export interface DwcpNode extends AsyncDisposable {
 /** Parallel streams of a session: v1 always opened 16. */
 const V1_STREAMS = 16
 const V3_STREAMS = 4
+const DEFAULT_BASELINE_STORE_BYTES = 4 * 1024 ** 3
 const ADDRESS_CHANNEL = 'address'
 /** An encoded batch of 1 MiB of pages goes through as one chunk, so that nobody has to put it together again. */
 const TRANSPORT_LIMITS = { chunkBytes: (5 << 20) / 4, initialWindowBytes: 5 << 20, objectWindowBytes: 16 << 20 }
@@ -181,12 +187,17 @@ export async function startNode(options: NodeOptions): Promise<DwcpNode> {
     )
     const shareBytesPerSecond = (link: LinkId | undefined): number | undefined =>
       link === undefined ? undefined : advisor.forecast(link, { horizonMs: 1_000, class: 'migration' }).shareBytesPerSecond.p50
-    const codec = createCodec({
-      profile: (link) => (usesV3(flags.status.flags, 'compression', id) ? links.mode(link ?? '') : 'v1'),
-      ...(options.encodingChoice === 'profile' ? {} : { shareBytesPerSecond }),
-      ...(options.siblingBaselines === undefined ? {} : { siblingBaselines: options.siblingBaselines }),
-      logger,
-    })
+    const store = await openBaselines(options, logger)
+    if (store !== undefined) own(store)
+    const codec = own(
+      createCodec({
+        ...(store === undefined ? {} : { store }),
+        profile: (link) => (usesV3(flags.status.flags, 'compression', id) ? links.mode(link ?? '') : 'v1'),
+        ...(options.encodingChoice === 'profile' ? {} : { shareBytesPerSecond }),
+        ...(options.siblingBaselines === undefined ? {} : { siblingBaselines: options.siblingBaselines }),
+        logger,
+      }),
+    )
     const driver = createWasmDriver({ logger, ...options.wasm })
     const migrator = own(
       createMigrator({
@@ -219,6 +230,21 @@ export async function startNode(options: NodeOptions): Promise<DwcpNode> {
   } catch (error) {
     for (const thing of owned) await dispose(thing)
     throw error
+  }
+}
+
+/** Baselines save bytes: a node that cannot keep them runs without. */
+async function openBaselines(
+  { dataDirectory, baselineStoreBytes = DEFAULT_BASELINE_STORE_BYTES }: NodeOptions,
+  logger: Logger,
+): Promise<BaselineStore | undefined> {
+  if (baselineStoreBytes === 0) return undefined
+  try {
+    return await openDiskStore(join(dataDirectory, 'baselines'), { bytes: baselineStoreBytes })
+  } catch (error) {
+    if (error instanceof RangeError) throw error
+    logger.warn({ error }, 'no baselines are kept on disk')
+    return undefined
   }
 }
 

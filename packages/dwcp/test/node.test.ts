@@ -1,5 +1,5 @@
 import { randomFillSync } from 'node:crypto'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { isDwcpError } from '@dwcp/interface'
@@ -107,6 +107,34 @@ describe('a node', () => {
     const [first, second, elsewhere] = [await pagesOf('one', b), await pagesOf('two', b), await pagesOf('three', c)]
     expect(second).toBeLessThan(first)
     expect(elsewhere).toBeGreaterThanOrEqual(first)
+  })
+
+  test('brings back only what has changed, after a restart too', async () => {
+    const modes = { mode: 'hybrid' } as const
+    const [a, b] = [await node('a', modes), await node('b', modes)]
+    await a.run(await loadWorkload('kv'), { id: 'store' })
+    const user = await client(a)
+    for (const key of 'abcdefgh') await user.request('store', kv.put(key, randomFillSync(new Uint8Array(30_000))))
+    const { encoding: whole } = await a.migrate('store', b.address)
+    // What is kept has its name when it is whole: a file of chunks, and one of the image.
+    const packs = async (): Promise<number> => (await readdir(join(root, 'a', 'baselines'))).filter((name) => name.endsWith('.pack')).length
+    await expect.poll(packs, { timeout: 10_000 }).toBe(2)
+    await a.close()
+    const again = await node('a', modes)
+    const { encoding } = await b.migrate('store', again.address)
+    expect(encoding).toHaveProperty('baseline')
+    expect(encoding.pages.full).toBe(0)
+    expect(encoding.wireBytes).toBeLessThan(whole.wireBytes / 10)
+  })
+
+  test('keeps no baselines on disk where it is told so, and runs where it cannot', async () => {
+    await node('a', { baselineStoreBytes: 0 })
+    expect(await readdir(join(root, 'a'))).toEqual(['ownership'])
+    await mkdir(join(root, 'b'))
+    await writeFile(join(root, 'b', 'baselines'), 'not a directory')
+    const b = await node('b')
+    await b.run(await loadWorkload('kv'), { id: 'store' })
+    await expect(node('c', { baselineStoreBytes: -1 })).rejects.toThrow(RangeError)
   })
 
   test('chooses the encoding by what the link gives, unless it is to follow the profile of the link alone', async () => {

@@ -97,6 +97,6 @@ export class ByteReader {
   }
 }
 
-function isDigest(text: string): text is Digest {
+export function isDigest(text: string): text is Digest {
   return text.length <= DIGEST_TEXT_LIMIT && DIGEST_TEXT.test(text)
 }

@@ -11,6 +11,13 @@ export interface Candidate {
   readonly image: PageImage
 }
 
+/** Several of other workloads, or one of the same. */
+export interface Candidates {
+  readonly all: readonly Candidate[]
+  /** To be taken whatever the pages are. */
+  readonly own: Candidate | undefined
+}
+
 /** The baseline that has most of these pages, at whatever address, of those that the regions fit: pages that are alike are often at the same one. */
 export async function chooseGround(
   candidates: readonly Candidate[],

@@ -29,7 +29,7 @@ test('lists the digests of one workload, newest first', async () => {
   expect(baselines.own('c')).toEqual([])
 })
 
-test('drops the least recently used past its bound, and not before', async () => {
+test('drops the one of least value past its bound, and not before', async () => {
   const one = (await imageOf(16)).lengthBytes + 4096
   const baselines = new Baselines(2 * one, 9, 4)
   baselines.keep('a', digest(1), await imageOf(16))
@@ -39,6 +39,32 @@ test('drops the least recently used past its bound, and not before', async () =>
   baselines.keep('a', digest(3), await imageOf(16))
   expect(baselines.list('a')).toEqual([digest(3), digest(1)])
   expect(baselines.lengthBytes).toBe(2 * one)
+})
+
+test('what is used often outlives what is newer and never used, and goes when it is used no more', async () => {
+  const one = (await imageOf(16)).lengthBytes + 4096
+  const baselines = new Baselines(2 * one, 9, 4)
+  baselines.keep('a', digest(0), await imageOf(16))
+  for (let times = 0; times < 4; times += 1) baselines.find('a', digest(0))
+  const outlived: number[] = []
+  for (let value = 1; value < 20 && baselines.has('a', digest(0)); value += 1) {
+    baselines.keep('b', digest(value), await imageOf(16))
+    outlived.push(value)
+  }
+  expect(outlived.length).toBeGreaterThan(4)
+  expect(outlived.length).toBeLessThan(19)
+})
+
+test('what shares most of its pages with another one is worth more than it weighs', async () => {
+  const first = await imageOf(64)
+  const second = await imageOf(1, first.fork(layout), 99)
+  const whole = async (pages: number): Promise<number> => 4096 + (await imageOf(pages)).keep()
+  const baselines = new Baselines(2 * (await whole(64)) + (await whole(8)), 9, 4)
+  baselines.keep('a', digest(1), first)
+  baselines.keep('a', digest(2), second)
+  baselines.keep('b', digest(3), await imageOf(32, images.create(layout), 7))
+  baselines.keep('c', digest(4), await imageOf(64, images.create(layout), 9))
+  expect([baselines.own('a'), baselines.own('b'), baselines.own('c')]).toEqual([[digest(2), digest(1)], [], [digest(4)]])
 })
 
 test('refuses an image past its bound without dropping the others', async () => {

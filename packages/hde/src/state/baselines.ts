@@ -10,17 +10,26 @@ interface Baseline {
   readonly image: PageImage
   /** Order of arrival. */
   readonly arrival: number
+  /** How often it was kept or found. */
+  uses: number
+  /** The age of all when it was last used. */
+  usedAt: number
 }
 
-/** Images kept under a digest, bounded in bytes and for each workload; what was least recently used goes first. What several share counts once. */
+/**
+ * Images kept under a digest, bounded in bytes and for each workload. What several share counts once. The one of least value goes first,
+ * as in docs/wire/chunks.md: uses × bytes / bytes of its own, plus the value of what went last when it was used (GreedyDual-Size with
+ * frequency, Cherkasova 1998).
+ */
 export class Baselines {
   readonly #limitBytes: number
   readonly #perWorkload: number
   readonly #siblings: number
-  /** In order of use, least recent first. */
   readonly #kept = new Map<string, Baseline>()
   #bytes = 0
   #arrivals = 0
+  /** The value of what went last. */
+  #age = 0
 
   /** @param siblings - Baselines of other workloads that serve one. */
   constructor(limitBytes: number, perWorkload: number, siblings: number) {
@@ -38,23 +47,23 @@ export class Baselines {
     const key = keyOf(workload, digest)
     this.#drop(key)
     if (BASELINE_FIXED_BYTES + image.lengthBytes > this.#limitBytes) return false
-    this.#kept.set(key, { workload, digest, image, arrival: this.#arrivals++ })
+    this.#kept.set(key, { workload, digest, image, arrival: this.#arrivals++, uses: 1, usedAt: this.#age })
     this.#bytes += BASELINE_FIXED_BYTES + image.keep()
     for (const former of this.own(workload).slice(this.#perWorkload)) this.#drop(keyOf(workload, former))
-    for (const oldest of this.#kept.keys()) {
-      if (this.#bytes <= this.#limitBytes) break
-      this.#drop(oldest)
-    }
+    while (this.#bytes > this.#limitBytes) this.#drop(this.#leastWorth(key))
     return true
+  }
+
+  has(workload: string, digest: Digest): boolean {
+    return this.#kept.has(keyOf(workload, digest))
   }
 
   /** Of this workload, or of another one where these serve. */
   find(workload: string, digest: Digest): PageImage | undefined {
     const found = this.#kept.get(keyOf(workload, digest)) ?? this.#siblingsOf(workload).find((kept) => kept.digest === digest)
     if (found === undefined) return undefined
-    const key = keyOf(found.workload, digest)
-    this.#kept.delete(key)
-    this.#kept.set(key, found)
+    found.uses += 1
+    found.usedAt = this.#age
     return found.image
   }
 
@@ -72,6 +81,24 @@ export class Baselines {
 
   get lengthBytes(): number {
     return this.#bytes
+  }
+
+  close(): void {
+    for (const key of [...this.#kept.keys()]) this.#drop(key)
+  }
+
+  /** Of all but one. */
+  #leastWorth(but: string): string {
+    let least = but
+    let leastWorth = Number.POSITIVE_INFINITY
+    for (const [key, kept] of this.#kept) {
+      const worth = key === but ? Number.POSITIVE_INFINITY : worthOf(kept)
+      if (worth >= leastWorth) continue
+      least = key
+      leastWorth = worth
+    }
+    this.#age = Math.max(this.#age, Math.min(leastWorth, Number.MAX_VALUE))
+    return least
   }
 
   /** The newest of each other workload, the newest of all first. */
@@ -93,6 +120,12 @@ export class Baselines {
     this.#bytes -= BASELINE_FIXED_BYTES + found.image.unkeep()
     found.image.close()
   }
+}
+
+function worthOf({ image, uses, usedAt }: Baseline): number {
+  const ownBytes = image.unkeep()
+  image.keep()
+  return usedAt + (uses * image.lengthBytes) / Math.max(1, ownBytes)
 }
 
 function keyOf(workload: string, digest: Digest): string {

@@ -4,7 +4,9 @@ import { type PageImage, type PageRegion, tagPages } from '@dwcp/native-rdma/cod
 import { LiveChoice } from '../choice/live-choice.js'
 import { PAGE_MODEL } from '../choice/weights.js'
 import { type Kernels, loadKernels } from '../kernels.js'
-import type { Candidate } from './baseline-choice.js'
+import type { BaselineStore } from '../store/store.js'
+import { BaselineArchive } from './archive.js'
+import type { Candidate, Candidates } from './baseline-choice.js'
 import { Baselines } from './baselines.js'
 import { type PageDecoder, StateDecoder } from './decoder.js'
 import { type PageEncoder, StateEncoder } from './encoder.js'
@@ -35,7 +37,7 @@ export interface CodecOptions {
   readonly explorationRatio?: number
   /** @defaultValue the system's */
   readonly clock?: Clock
-  /** Bound of all kept baselines together; the least recently used goes first. @defaultValue 1 GiB */
+  /** Bound of all kept baselines in memory together; the one of least value goes first. @defaultValue 1 GiB */
   readonly baselineBytes?: number
   /**
    * Baselines kept of one workload; the oldest goes first. Each migration makes one, and a workload that goes back needs the last.
@@ -48,6 +50,11 @@ export interface CodecOptions {
    * strangers share a node. @defaultValue 0
    */
   readonly siblingBaselines?: number
+  /**
+   * Keeps baselines beyond memory and this process: each is written there in the background, and read back where it is asked for and
+   * no longer in memory; as many of one workload as in memory. The caller's, to be closed after the codec. @defaultValue none
+   */
+  readonly store?: BaselineStore
   /** What a decoder accepts, where it is not told otherwise. @defaultValue {@link DEFAULT_DECODE_LIMITS} */
   readonly limits?: DecodeLimits
   /** @defaultValue silent */
@@ -66,9 +73,11 @@ export const DEFAULT_BASELINE_BYTES: number = 1024 ** 3
  *
  * @public
  */
-export interface PageCodec extends StateCodec {
+export interface PageCodec extends StateCodec, AsyncDisposable {
   encoder(options: Parameters<StateCodec['encoder']>[0]): PageEncoder
   decoder(options: Parameters<StateCodec['decoder']>[0]): PageDecoder
+  /** Lets go of all baselines, and ends what is being written to `store`. */
+  close(): Promise<void>
 }
 
 /**
@@ -118,28 +127,47 @@ export function createCodecOn(load: () => Promise<Kernels>, options: CodecOption
     loading ??= load().then((loaded) => announce(loaded, logger))
     return loading
   }
+  const archive =
+    options.store &&
+    new BaselineArchive({ store: options.store, images: async () => (await kernels()).images, perWorkload: baselinesPerWorkload, logger })
+  /** Into memory, where it is only in the store. */
+  const fetch = async (workload: string, digest: Digest): Promise<void> => {
+    if (archive === undefined || baselines.has(workload, digest)) return
+    const image = await archive.load(workload, digest)
+    if (image !== undefined && !baselines.keep(workload, digest, image)) image.close()
+  }
+  const ownOf = (workload: string): readonly Digest[] => [...new Set([...baselines.own(workload), ...(archive?.own(workload) ?? [])])]
+  const close = async (): Promise<void> => {
+    await archive?.close()
+    baselines.close()
+  }
   const keeper = (workload: string) => (digest: Digest, image: PageImage | undefined, whole: boolean) => {
     const kept = whole && image !== undefined && baselines.keep(workload, digest, image)
-    if (kept) return
+    if (kept) return archive?.save(workload, digest, image)
     image?.close()
     const why = !whole ? 'the stream did not end well' : image === undefined ? 'this profile keeps no image' : 'past baselineBytes'
     logger.debug({ workload, digest, why }, 'no baseline kept')
   }
   return {
-    baselines: (workload) => baselines.list(workload),
+    baselines: (workload) => [...new Set([...ownOf(workload), ...baselines.list(workload)])],
     encoder({ workload, regions, link, have = [] }) {
       const chosen = profileNamed(profile(link))
       const layout = layOut(regions)
-      const held = (digests: readonly Digest[]): readonly Candidate[] =>
-        digests.flatMap((digest) => {
-          const image = chosen.image ? baselines.find(workload, digest) : undefined
-          return image === undefined ? [] : [{ digest, image }]
-        })
-      // The first of its own: newest first on the other side.
-      const own = held(have.filter((digest) => baselines.own(workload).includes(digest)))
-        .filter(({ image }) => fits(image, layout))
-        .slice(0, 1)
-      const siblings = own.length > 0 ? [] : siblingsThatFit(layout, held(have.slice(0, SIBLINGS_MAX)))
+      const candidates = async (): Promise<Candidates> => {
+        const held = (digests: readonly Digest[]): readonly Candidate[] =>
+          digests.flatMap((digest) => {
+            const image = baselines.find(workload, digest)
+            return image === undefined ? [] : [{ digest, image }]
+          })
+        // The first of its own: newest first on the other side.
+        const common = have.filter((digest) => ownOf(workload).includes(digest))
+        const [newest] = common
+        if (newest !== undefined) await fetch(workload, newest)
+        const own = held(common).find(({ image }) => fits(image, layout))
+        const all = own === undefined ? siblingsThatFit(layout, held(have.slice(0, SIBLINGS_MAX))) : [own]
+        const forks = all.map(({ digest, image }) => ({ digest, image: image.fork(image.regions) }))
+        return { all: forks, own: own && forks[0] }
+      }
       return new StateEncoder({
         kernels,
         profile: () => withImage(profileNamed(profile(link)), chosen.image),
@@ -150,11 +178,12 @@ export function createCodecOn(load: () => Promise<Kernels>, options: CodecOption
         },
         layout,
         hasImage: chosen.image,
-        baselines: [...own, ...siblings].map(({ digest, image }) => ({ digest, image: image.fork(image.regions) })),
-        isOwn: own.length > 0,
+        candidates,
         keep: keeper(workload),
       })
     },
+    close,
+    [Symbol.asyncDispose]: close,
     decoder({ workload, regions, limits: decoderLimits = limits }) {
       checkLimits(decoderLimits)
       return new StateDecoder({
@@ -163,6 +192,7 @@ export function createCodecOn(load: () => Promise<Kernels>, options: CodecOption
         layout: layOut(regions),
         limits: decoderLimits,
         findBaseline: (digest) => baselines.find(workload, digest),
+        fetchBaseline: (digest) => fetch(workload, digest),
         baselines: () => baselines.list(workload),
         keep: keeper(workload),
       })

@@ -19,6 +19,8 @@ export interface DecoderParts {
   readonly layout: readonly PageRegion[]
   readonly limits: DecodeLimits
   readonly findBaseline: (digest: Digest) => PageImage | undefined
+  /** Makes `findBaseline` find one that was written to a store. */
+  readonly fetchBaseline: (digest: Digest) => Promise<void>
   readonly baselines: () => readonly Digest[]
   /** Keeps the image on close. */
   readonly keep: (digest: Digest, image: PageImage | undefined, whole: boolean) => void
@@ -98,7 +100,7 @@ export class StateDecoder implements PageDecoder {
   async #decode(frame: OpenFrame, kernels: Kernels, memoryOf: MemoryOf | undefined): Promise<readonly StateChunk[]> {
     switch (frame.kind) {
       case FRAME_KINDS.start:
-        this.#start(frame, kernels)
+        await this.#start(frame, kernels)
         return []
       case FRAME_KINDS.pages:
         return this.#pagesDecoder === undefined ? [] : [{ kind: 'pages', ...(await this.#pagesDecoder.decode(frame, memoryOf)) }]
@@ -126,10 +128,12 @@ export class StateDecoder implements PageDecoder {
     }
   }
 
-  #start(frame: OpenFrame, kernels: Kernels): void {
+  async #start(frame: OpenFrame, kernels: Kernels): Promise<void> {
     const { layout, limits } = this.#parts
     const { image, baseline, siblings } = readStart(frame.reader, layout)
     verifyWhole(frame)
+    if (baseline !== undefined) await this.#parts.fetchBaseline(baseline)
+    this.#turn.refuseClosed()
     const others = siblings.map((digest) => this.#held(digest))
     if (!fitsNumbers(layout, others)) throw corrupt('more pages than can be counted through')
     const ground = baseline === undefined ? undefined : this.#baseline(baseline)

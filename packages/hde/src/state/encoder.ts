@@ -2,7 +2,7 @@ import type { Digest, Encoder, StateChunk } from '@dwcp/interface'
 import type { PageImage, PageRegion } from '@dwcp/native-rdma/codec'
 import { pastLimit } from '../errors.js'
 import type { Kernels } from '../kernels.js'
-import { type Candidate, chooseGround } from './baseline-choice.js'
+import { type Candidate, type Candidates, chooseGround } from './baseline-choice.js'
 import { beginImage } from './begin-image.js'
 import { beginFrame, FRAME_KINDS, sealFrame } from './frame.js'
 import { DEFAULT_DECODE_LIMITS } from './limits.js'
@@ -24,10 +24,8 @@ export interface EncoderParts {
   readonly layout: readonly PageRegion[]
   /** Whether an image of what the other side holds is kept. */
   readonly hasImage: boolean
-  /** What the image may begin as: one of this workload, or several of others. They are this encoder's to close. */
-  readonly baselines: readonly Candidate[]
-  /** Whether the only baseline is the workload's own, to be taken whatever the pages are. */
-  readonly isOwn: boolean
+  /** What the image may begin as. They are this encoder's to close. */
+  readonly candidates: () => Promise<Candidates>
   /** Keeps the image on close. */
   readonly keep: (digest: Digest, image: PageImage | undefined, whole: boolean) => void
 }
@@ -46,7 +44,6 @@ export class StateEncoder implements PageEncoder {
   readonly #parts: EncoderParts
   readonly #turn = new Turn('encoder')
   readonly #tally = new Tally()
-  #candidates: readonly Candidate[]
   #baseline: Digest | undefined
   #siblings: readonly Digest[] = []
   #image: PageImage | undefined
@@ -56,8 +53,6 @@ export class StateEncoder implements PageEncoder {
 
   constructor(parts: EncoderParts) {
     this.#parts = parts
-    this.#candidates = parts.baselines
-    this.#baseline = parts.isOwn ? parts.baselines[0]?.digest : undefined
   }
 
   async encode(chunk: StateChunk): Promise<readonly Uint8Array[]> {
@@ -92,7 +87,6 @@ export class StateEncoder implements PageEncoder {
     this.#image = undefined
     this.#pagesEncoder?.close()
     this.#pagesEncoder = undefined
-    this.#closeCandidates()
     if (keepAs !== undefined) this.#parts.keep(keepAs, image, whole)
     else image?.close()
   }
@@ -100,15 +94,19 @@ export class StateEncoder implements PageEncoder {
   async #start(kernels: Kernels, chunk: StateChunk): Promise<Uint8Array> {
     const { hasImage, layout } = this.#parts
     if (hasImage) {
-      const ground = await this.#ground(chunk)
-      this.#turn.refuseClosed()
-      // What the image begins as is looked into as well: pages are written over before others turn up that they have moved to.
-      const others = this.#parts.isOwn ? [] : this.#candidates
-      this.#baseline = ground?.digest
-      this.#siblings = others.map(({ digest }) => digest)
-      const looked = others.map(({ image }) => image)
-      this.#image = beginImage(kernels.images, layout, ground?.image, looked)
-      this.#closeCandidates()
+      const { own, all } = await this.#parts.candidates()
+      try {
+        const ground = own ?? (await this.#ground(all, chunk))
+        this.#turn.refuseClosed()
+        // What the image begins as is looked into as well: pages are written over before others turn up that they have moved to.
+        const others = own === undefined ? all : []
+        this.#baseline = ground?.digest
+        this.#siblings = others.map(({ digest }) => digest)
+        const looked = others.map(({ image }) => image)
+        this.#image = beginImage(kernels.images, layout, ground?.image, looked)
+      } finally {
+        for (const { image } of all) image.close()
+      }
     }
     const head = beginFrame(FRAME_KINDS.start, this.#sequence++)
     writeStart(head, { image: hasImage, baseline: this.#baseline, siblings: this.#siblings }, layout)
@@ -116,15 +114,9 @@ export class StateEncoder implements PageEncoder {
   }
 
   /** Without pages there is nothing to choose another workload's baseline by. */
-  async #ground(chunk: StateChunk): Promise<Candidate | undefined> {
-    const { isOwn, layout } = this.#parts
-    if (isOwn) return this.#candidates[0]
-    return chunk.kind === 'pages' ? chooseGround(this.#candidates, chunk, layout, layout[chunk.region]?.pageBytes ?? 1) : undefined
-  }
-
-  #closeCandidates(): void {
-    for (const { image } of this.#candidates) image.close()
-    this.#candidates = []
+  async #ground(candidates: readonly Candidate[], chunk: StateChunk): Promise<Candidate | undefined> {
+    const { layout } = this.#parts
+    return chunk.kind === 'pages' ? chooseGround(candidates, chunk, layout, layout[chunk.region]?.pageBytes ?? 1) : undefined
   }
 
   async #pages(kernels: Kernels, chunk: Extract<StateChunk, { kind: 'pages' }>): Promise<readonly Uint8Array[]> {

@@ -33,6 +33,8 @@ const calls = {
       listen: { port },
       peers,
       plaintext: true,
+      // Where writes are counted, only the journal is to make any.
+      ...(globalThis.dwcpWrites === undefined ? {} : { baselineStoreBytes: 0 }),
       wasm: { record: (workload, { slice }) => writeSync(slices, `${workload} ${slice}\n`) },
     })
     void watch()

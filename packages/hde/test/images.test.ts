@@ -29,7 +29,9 @@ test('a workload without a baseline builds on the one of another workload that h
   expect(encoder.stats().wireBytes).toBeLessThan(400)
   for (const side of [encoder, decoder]) side.close(digestOf(3))
   // Its own comes first from now on.
-  expect(source.encoder({ ...options, have: target.baselines('sibling') }).stats().baseline).toBe(digestOf(3))
+  const next = source.encoder({ ...options, have: target.baselines('sibling') })
+  await next.encode(pagesOf(moved, range(PAGES)))
+  expect(next.stats().baseline).toBe(digestOf(3))
 })
 
 test('no image begins as a baseline of another workload that has no page of it, or where none shall serve', async () => {

@@ -120,6 +120,8 @@ export class NodeProcess {
 
 export interface FleetOptions {
   readonly execArgv?: readonly string[]
+  /** Besides this process's own. */
+  readonly env?: Readonly<Record<string, string>>
   /** Ends as a well-behaved program does when it is told to. */
   readonly closeOnTerm?: boolean
   /** Nodes that know each other's addresses from the start; others learn them as they meet. */
@@ -212,6 +214,7 @@ export class NodeFleet implements AsyncDisposable {
   async #fork(): Promise<NodeProcess> {
     const child = fork(fileURLToPath(new URL('./node-process.mjs', import.meta.url)), {
       execArgv: [...(this.#options.execArgv ?? [])],
+      env: { ...process.env, ...this.#options.env },
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     })
     const forked = new NodeProcess(child)

@@ -14,6 +14,8 @@ export async function openCoreNode(id: string, host: string, style: 'v3' | 'v3 p
     flags,
     encodingChoice: style === 'v3 profile' ? 'profile' : 'learned',
     plaintext: 'trusted-network',
+    // What one contender's nodes write after a migration would slow the next one's down.
+    baselineStoreBytes: 0,
   })
   let sequence = 0
   const here = (workload: string): WasmWorkload => {

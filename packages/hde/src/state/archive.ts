@@ -10,8 +10,10 @@ import { OUTCOMES } from './outcomes.js'
 
 /** Read and written in one go. */
 const PART_BYTES = 4 << 20
-/** After each part as many times as long as it took: migrations go first. */
-const PAUSE_TIMES = 3
+/** After each part as many times as long as it took. */
+const PAUSE_TIMES = 9
+/** Nothing is written while states are on their way, nor so long after. */
+const QUIET_MS = 500
 /** Images that wait to be written; each may hold memory that its codec has let go of. */
 const MOST_WAITING = 8
 const KIND = 'state'
@@ -52,6 +54,7 @@ export class BaselineArchive {
   readonly #waiting = new Map<string, Waiting>()
   #writing: { readonly workload: string; readonly stop: AbortController } | undefined
   #work: Promise<void> | undefined
+  #quietAtMs = 0
   #isClosed = false
 
   constructor(parts: ArchiveParts) {
@@ -62,6 +65,11 @@ export class BaselineArchive {
   own(workload: string): readonly Digest[] {
     const begin = nameOf(workload, '')
     return this.#parts.store.latest().flatMap(({ name }) => (name.startsWith(begin) ? digestsIn(name.slice(begin.length)) : []))
+  }
+
+  /** A state is on its way: it goes first. */
+  defer(): void {
+    this.#quietAtMs = performance.now() + QUIET_MS
   }
 
   /** The image stays its owner's. */
@@ -142,6 +150,7 @@ export class BaselineArchive {
       yield writeRecord(image)
       for (const [region, { pageBytes }] of image.regions.entries()) {
         for (const pages of runsOf(image.endPage(region), pageBytes)) {
+          await this.#quiet(signal)
           const startedMs = performance.now()
           const outcomes = new Uint8Array(pages.length).fill(OUTCOMES.unchanged)
           yield await reader.read({ ...WITHOUT_PAYLOAD, region, pageBytes, pages, outcomes })
@@ -151,6 +160,11 @@ export class BaselineArchive {
     } finally {
       reader.close()
     }
+  }
+
+  async #quiet(signal: AbortSignal): Promise<void> {
+    // Ends with the state on its way, or with the signal.
+    while (performance.now() < this.#quietAtMs) await sleep(this.#quietAtMs - performance.now(), undefined, { signal })
   }
 
   async #read(object: Digest): Promise<PageImage | undefined> {

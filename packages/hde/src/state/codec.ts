@@ -130,6 +130,7 @@ export function createCodecOn(load: () => Promise<Kernels>, options: CodecOption
   const archive =
     options.store &&
     new BaselineArchive({ store: options.store, images: async () => (await kernels()).images, perWorkload: baselinesPerWorkload, logger })
+  const active = (): void => archive?.defer()
   /** Into memory, where it is only in the store. */
   const fetch = async (workload: string, digest: Digest): Promise<void> => {
     if (archive === undefined || baselines.has(workload, digest)) return
@@ -170,6 +171,7 @@ export function createCodecOn(load: () => Promise<Kernels>, options: CodecOption
       }
       return new StateEncoder({
         kernels,
+        active,
         profile: () => withImage(profileNamed(profile(link)), chosen.image),
         steering: shareBytesPerSecond && {
           choice: new LiveChoice({ model: PAGE_MODEL, explorationRatio, tagPages }),
@@ -188,6 +190,7 @@ export function createCodecOn(load: () => Promise<Kernels>, options: CodecOption
       checkLimits(decoderLimits)
       return new StateDecoder({
         kernels,
+        active,
         workload,
         layout: layOut(regions),
         limits: decoderLimits,

@@ -15,6 +15,8 @@ const NOTHING = new Uint8Array(0)
 
 export interface DecoderParts {
   readonly kernels: () => Promise<Kernels>
+  /** Told of each chunk and frame. */
+  readonly active: () => void
   readonly workload: string
   readonly layout: readonly PageRegion[]
   readonly limits: DecodeLimits
@@ -75,6 +77,7 @@ export class StateDecoder implements PageDecoder {
   }
 
   #take(frame: Uint8Array, memoryOf: MemoryOf | undefined): Promise<readonly StateChunk[]> {
+    this.#parts.active()
     return this.#turn.take(async () => {
       const kernels = await this.#parts.kernels()
       this.#turn.refuseClosed()

@@ -18,6 +18,8 @@ const NOTHING = new Uint8Array(0)
 
 export interface EncoderParts {
   readonly kernels: () => Promise<Kernels>
+  /** Told of each chunk and frame. */
+  readonly active: () => void
   readonly profile: () => Profile
   /** Absent where the profile alone decides. */
   readonly steering: Steering | undefined
@@ -57,6 +59,7 @@ export class StateEncoder implements PageEncoder {
 
   async encode(chunk: StateChunk): Promise<readonly Uint8Array[]> {
     checkChunk(chunk, this.#parts.layout)
+    this.#parts.active()
     return this.#turn.take(async () => {
       const kernels = this.#kernels ?? (await this.#parts.kernels())
       this.#kernels = kernels

@@ -158,21 +158,21 @@ describe('a correction', () => {
   test('follows what was measured of the same method in regions that look alike most, of others less, of other kinds not at all', () => {
     const correction = new Correction(['zstd', 'zstd', 'lz4'])
     for (let turn = 0; turn < 64; turn += 1) correction.learn(0, place(0, 0), { time: 4, bytes: 0.5 })
-    expect(correction.factors(0, place(0, 0)).time).toBeGreaterThan(2.8)
-    expect(correction.factors(0, place(0, 0)).bytes).toBeLessThan(0.6)
-    const level = correction.factors(1, place(0, 0)).time
-    const far = correction.factors(1, place(2, 2)).time
+    expect(correction.factorsAt(place(0, 0))(0).time).toBeGreaterThan(2.8)
+    expect(correction.factorsAt(place(0, 0))(0).bytes).toBeLessThan(0.6)
+    const level = correction.factorsAt(place(0, 0))(1).time
+    const far = correction.factorsAt(place(2, 2))(1).time
     expect(level).toBeGreaterThan(far)
     expect(far).toBeGreaterThan(1)
-    expect(correction.factors(1, { hasOld: false, at: [] }).time).toBeGreaterThan(1)
-    expect(correction.factors(2, place(0, 0))).toEqual({ time: 1, bytes: 1 })
+    expect(correction.factorsAt({ hasOld: false, at: [] })(1).time).toBeGreaterThan(1)
+    expect(correction.factorsAt(place(0, 0))(2)).toEqual({ time: 1, bytes: 1 })
   })
 
   test('forgets what is 64 measurements old', () => {
     const correction = new Correction(['zstd'])
     correction.learn(0, place(0), { time: 16, bytes: 16 })
     for (let turn = 0; turn < 64; turn += 1) correction.learn(0, place(0), { time: 1, bytes: 1 })
-    expect(correction.factors(0, place(0))).toEqual({ time: 1, bytes: 1 })
+    expect(correction.factorsAt(place(0))(0)).toEqual({ time: 1, bytes: 1 })
   })
 
   test('is bounded whatever it is told', () => {
@@ -181,7 +181,7 @@ describe('a correction', () => {
       fc.property(fc.array(fc.tuple(ratio, ratio), { maxLength: 80 }), (told) => {
         const correction = new Correction(['zstd'])
         for (const [time, bytes] of told) correction.learn(0, place(0), { time, bytes })
-        const factors = correction.factors(0, place(0))
+        const factors = correction.factorsAt(place(0))(0)
         for (const factor of [factors.time, factors.bytes]) {
           expect(factor).toBeGreaterThanOrEqual(1 / 16)
           expect(factor).toBeLessThanOrEqual(16)

@@ -1,4 +1,4 @@
-import { Correction, type Place } from './correction.js'
+import { Correction, type Factors, type Place } from './correction.js'
 import { type Cost, type CostFit, type CostModel, placeOf, predictCosts } from './cost-model.js'
 import { expectedFinishMs, finishMs } from './finish-time.js'
 import { PAGE_METHODS, withoutOldContent } from './methods.js'
@@ -118,12 +118,13 @@ export class MethodChooser {
   #candidates(question: Question, place: Place): readonly Candidate[] {
     const { payloadBytes, allowed, bytesPerSecond, sharedMs = 0 } = question
     const costs = this.#predicted(question)
+    const factorsOf = this.#correction.factorsAt(place)
     const raw = { encodeMs: 0, bytes: payloadBytes, decodeMs: 0 }
     return allowed.flatMap((method) => {
       const isRaw = PAGE_METHODS[method]?.kind === 'raw'
       const predicted = isRaw ? raw : costs.get(method)
       if (predicted === undefined) return []
-      const expected = isRaw ? raw : this.#corrected(method, place, predicted)
+      const expected = isRaw ? raw : corrected(predicted, factorsOf(method))
       // What raw pages take is known, and no corrections are: only the others are uncertain.
       const timeOf = isRaw ? finishMs : expectedFinishMs
       const ms = timeOf(expected, bytesPerSecond, sharedMs)
@@ -161,12 +162,6 @@ export class MethodChooser {
     return before !== undefined && before.ms <= (1 + LEAST_GAIN) * best.ms ? before : best
   }
 
-  #corrected(method: number, place: Place, { encodeMs, bytes, decodeMs }: Cost): Cost {
-    // The other side is taken for a host like this one.
-    const { time, bytes: larger } = this.#correction.factors(method, place)
-    return { encodeMs: encodeMs * time, bytes: bytes * larger, decodeMs: decodeMs * time }
-  }
-
   #isWorthTrying({ method, ms, hopedMs }: Candidate, bestMs: number): boolean {
     return (
       hopedMs <= HARDLY_WORSE * bestMs &&
@@ -179,6 +174,11 @@ export class MethodChooser {
 /** Of the pages, those that the other side has an earlier version of. */
 function oldRatio(hasOld: boolean, features: ArrayLike<number> | undefined): number {
   return hasOld ? (features?.[OLD_PAGES_FEATURE] ?? 1) : 0
+}
+
+/** The other side is taken for a host like this one. */
+function corrected({ encodeMs, bytes, decodeMs }: Cost, { time, bytes: larger }: Factors): Cost {
+  return { encodeMs: encodeMs * time, bytes: bytes * larger, decodeMs: decodeMs * time }
 }
 
 function sumOf(one: Cost, other: Cost): Cost {

@@ -45,17 +45,22 @@ export class Correction {
     this.#kinds = kinds
   }
 
-  factors(method: number, place: Place): Factors {
-    let [all, time, bytes] = [TRUST, 0, 0]
-    let fresh = 1
-    for (const each of this.#measured.toReversed()) {
-      const weight = fresh * this.#likeness(each, method, place)
-      all += weight
-      time += weight * each.time
-      bytes += weight * each.bytes
-      fresh *= FADING
+  /** @returns the factors of a method there. */
+  factorsAt(place: Place): (method: number) => Factors {
+    const last = this.#measured.length - 1
+    const weights = this.#measured.map((each, index) => FADING ** (last - index) * likeness(each, place))
+    return (method) => {
+      let [all, time, bytes] = [TRUST, 0, 0]
+      for (const [index, each] of this.#measured.entries()) {
+        if (this.#kinds[each.method] !== this.#kinds[method]) continue
+        const isOwn = each.method === method || each.hasOld !== place.hasOld
+        const weight = (isOwn ? OWN_WEIGHT : KIND_WEIGHT) * (weights[index] ?? 0)
+        all += weight
+        time += weight * each.time
+        bytes += weight * each.bytes
+      }
+      return { time: 2 ** (time / all), bytes: 2 ** (bytes / all) }
     }
-    return { time: 2 ** (time / all), bytes: 2 ** (bytes / all) }
   }
 
   /** @param ratios - Measured by predicted, before any correction. */
@@ -65,18 +70,14 @@ export class Correction {
     this.#measured.push({ ...place, method, time, bytes })
     if (this.#measured.length > MOST_MEASUREMENTS) this.#measured.shift()
   }
-
-  #likeness(measured: Measured, method: number, place: Place): number {
-    if (this.#kinds[measured.method] !== this.#kinds[method]) return 0
-    if (measured.hasOld !== place.hasOld) return APART_WEIGHT
-    return (measured.method === method ? OWN_WEIGHT : KIND_WEIGHT) * nearness(measured, place)
-  }
 }
 
 /** 1 at the same place, 1/e where every feature is one standard deviation away. */
-function nearness({ at: one }: Place, { at: other }: Place): number {
-  const square = one.reduce((sum, value, index) => sum + (value - (other[index] ?? 0)) ** 2, 0)
-  return Math.exp(-square / Math.max(1, one.length))
+function likeness(one: Place, other: Place): number {
+  if (one.hasOld !== other.hasOld) return APART_WEIGHT
+  let square = 0
+  for (let index = 0; index < one.at.length; index += 1) square += ((one.at[index] ?? 0) - (other.at[index] ?? 0)) ** 2
+  return Math.exp(-square / Math.max(1, one.at.length))
 }
 
 function surprise(ratio: number): number {

@@ -63,11 +63,11 @@ const KERNEL_WIDTH = 3
  * @public
  */
 export function predictCosts(fit: CostFit, place: readonly number[] | undefined, payloadBytes: number): ReadonlyMap<number, Cost> {
-  const terms = place === undefined ? [] : termsOf(fit, place)
+  const terms = place === undefined ? [] : termsOf(fit, place).map((term, at) => term - (fit.centres[at] ?? 0))
   const stride = fit.centres.length + 1
   const figure = (index: number): number => {
     let sum = fit.weights[index * stride] ?? 0
-    for (const [at, term] of terms.entries()) sum += (fit.weights[index * stride + 1 + at] ?? 0) * (term - (fit.centres[at] ?? 0))
+    for (let at = 0; at < terms.length; at += 1) sum += (fit.weights[index * stride + 1 + at] ?? 0) * (terms[at] ?? 0)
     return 2 ** Math.max(-LOG_MOST, Math.min(LOG_MOST, sum)) * payloadBytes
   }
   return new Map(

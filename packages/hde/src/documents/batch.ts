@@ -169,7 +169,8 @@ function checkedFormers<Document>(
   count: number,
   check: Uint8Array,
 ): Uint8Array {
-  if (count !== formers.length) throw corrupt('a batch of another number of documents')
+  // Also where a dictionary says so, which has none.
+  if (count === 0 || count !== formers.length) throw corrupt('former versions of another number of documents')
   const known = form.canonical(formers)
   if (Buffer.compare(kernels.hash.xxh3_128(known).subarray(0, FORMERS_CHECK_BYTES), check) === 0) return known
   throw new DwcpError<HdeErrorCode>(

@@ -20,6 +20,15 @@ test('a dictionary that would teach for long is refused before it does', async (
   await expect(taughtBy(kernels, dictionary)).rejects.toMatchObject({ code: 'ERR_HDE_LIMIT' })
 })
 
+test('a dictionary that says it was told from former versions is refused: it has none', async () => {
+  const kernels = await deltaKernelsOnce()
+  for (const count of [0, 1]) {
+    const frame = Buffer.concat([Uint8Array.of(2, 1 + 4, count, 0, 0), Buffer.alloc(16)])
+    const dictionary = new Uint8Array(Buffer.concat([Buffer.from('DWDD'), Uint8Array.of(1), frame]))
+    await expect(taughtBy(kernels, dictionary)).rejects.toMatchObject({ code: 'ERR_HDE_CORRUPT' })
+  }
+})
+
 test('what is trained is within what is accepted, however many members samples have', async () => {
   const kernels = await deltaKernelsOnce()
   for (const count of [3, 40, 300, 4_000]) {

@@ -15,7 +15,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   [INTERFACE]: [],
   [NATIVE]: [INTERFACE],
   '@dwcp/security': [INTERFACE],
-  '@dwcp/amst': [INTERFACE, `${NATIVE}/socket`, `${NATIVE}/hash`],
+  '@dwcp/amst': [INTERFACE, `${NATIVE}/socket`, `${NATIVE}/hash`, `${NATIVE}/stream`, `${NATIVE}/lock`],
   '@dwcp/hde': [INTERFACE, `${NATIVE}/chunk`, `${NATIVE}/codec`, `${NATIVE}/delta`, `${NATIVE}/hash`, `${NATIVE}/lock`],
   '@dwcp/migration': [INTERFACE, `${NATIVE}/memory`, `${NATIVE}/hash`, `${NATIVE}/lock`],
   '@dwcp/pba': [INTERFACE],

@@ -1,7 +1,17 @@
 import { defineConfig } from 'tsup'
 
 export default defineConfig({
-  entry: ['src/index.ts', 'src/chunk.ts', 'src/codec.ts', 'src/delta.ts', 'src/hash.ts', 'src/lock.ts', 'src/socket.ts', 'src/memory.ts'],
+  entry: [
+    'src/index.ts',
+    'src/chunk.ts',
+    'src/codec.ts',
+    'src/delta.ts',
+    'src/hash.ts',
+    'src/lock.ts',
+    'src/socket.ts',
+    'src/stream.ts',
+    'src/memory.ts',
+  ],
   format: ['esm', 'cjs'],
   dts: false,
   shims: true,

@@ -10,6 +10,7 @@
 #include "blake3.h"
 #include "chunk.h"
 #include "addon_pages.h"
+#include "addon_stream.h"
 #include "arguments.h"
 #include "hash.h"
 #include "job.h"
@@ -19,6 +20,7 @@
 #include "page_scan.h"
 #include "socket.h"
 #include "stop.h"
+#include "stream_seal.h"
 #include "zstd.h"
 
 namespace {
@@ -30,7 +32,7 @@ using dwcp::Hold;
 using dwcp::Outcome;
 
 // src/addon.ts refuses an addon built for another signature of these functions.
-constexpr uint32_t kBindingVersion = 10;
+constexpr uint32_t kBindingVersion = 12;
 
 Bytes BytesOf(const Napi::Value& value) {
   const auto array = value.As<Napi::Uint8Array>();
@@ -252,6 +254,12 @@ Napi::Value Library(const Napi::CallbackInfo& info) {
   } else if (name == "socket") {
     problem = dwcp::SocketProblem();
     if (problem.empty()) reason = "socket options by descriptor";
+  } else if (name == "stream") {
+    problem = dwcp::StreamProblem();
+    if (problem.empty()) reason = "a thread of its own, libxxhash.so.0 " + dwcp::HashVersion();
+  } else if (name == "seal") {
+    problem = dwcp::SealProblem();
+    if (problem.empty()) reason = dwcp::SealVersion();
   }
   auto library = Napi::Object::New(env);
   library.Set("usable", Napi::Boolean::New(env, problem.empty()));
@@ -297,6 +305,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("dirtyPagesCollect", Napi::Function::New(env, DirtyPagesCollect, "dirtyPagesCollect"));
   exports.Set("dirtyPagesStop", Napi::Function::New(env, DirtyPagesStop, "dirtyPagesStop"));
   dwcp::ExportPages(env, exports);
+  dwcp::ExportStreams(env, exports);
   return exports;
 }
 

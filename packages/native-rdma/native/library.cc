@@ -10,7 +10,7 @@
 
 namespace dwcp {
 
-Library::Library(const char* name) : name_(name) {
+Library::Library(const char* name) : name_(name != nullptr ? name : "the process") {
   handle_ = dlopen(name, RTLD_NOW | RTLD_LOCAL | RTLD_DEEPBIND);
   if (handle_ == nullptr) {
     const char* error = dlerror();

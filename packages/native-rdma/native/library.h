@@ -7,6 +7,7 @@ namespace dwcp {
 // A shared library, opened when first used and never closed: what was bound from it stays valid for the life of the process.
 class Library {
  public:
+  // Null: what the process itself exports.
   explicit Library(const char* name);
 
   // Binds `symbol`; the first one that is missing makes the library unusable and is named in problem().

@@ -12,10 +12,13 @@ export interface Held<Kind extends string> {
   readonly [held]: Kind
 }
 
+/** What the addon may or may not be able to do here. */
+export type Capability = 'zstd' | 'dictionary' | 'lz4' | 'pages' | 'hash' | 'blake3' | 'chunk' | 'socket' | 'stream' | 'seal'
+
 /** What native/addon.cc exports. Arguments are taken as they come: callers check them. Of `stop` see stoppable.ts. */
 export interface Addon {
   readonly version: number
-  library(name: 'zstd' | 'dictionary' | 'lz4' | 'pages' | 'hash' | 'blake3' | 'chunk' | 'socket'): {
+  library(name: Capability): {
     readonly usable: boolean
     readonly reason: string
   }
@@ -111,10 +114,39 @@ export interface Addon {
   dirtyPagesStart(memory: ArrayBuffer): Held<'memory'> | string
   dirtyPagesCollect(tracker: Held<'memory'>, memory: ArrayBuffer): Uint32Array | string
   dirtyPagesStop(tracker: Held<'memory'>): void
+  /** A string says why not. `rooms`: by type of frame, 0 or what a body may have and 1. The bytes of `received` are copied. */
+  streamOpen(
+    fd: number,
+    rooms: Uint32Array,
+    receiveQueueBytes: number,
+    sendQueueBytes: number,
+    received: Uint8Array,
+    sendSecret: Uint8Array | undefined,
+    receiveSecret: Uint8Array | undefined,
+    rekeyBytes: number,
+    notify: () => void,
+  ): Held<'stream'> | string
+  /** Reads `body` until the frame is counted as sent, or the stream is closed. */
+  streamWrite(
+    stream: Held<'stream'>,
+    type: number,
+    id: number,
+    sequence: number,
+    ack: number,
+    body: Uint8Array,
+    digest: Uint8Array | undefined,
+  ): void
+  /** Puts bodies into `bodies`. @returns frames sent, end, error of the system; then of each frame type, id, sequence, ack, intact, and its digest's bytes. */
+  streamTake(stream: Held<'stream'>, wantsFrames: boolean, bodies: ArrayBuffer[]): Uint32Array
+  streamEnd(stream: Held<'stream'>): void
+  streamClose(stream: Held<'stream'>): void
+  /** Descriptor, bytes sent, bytes received. */
+  streamCounts(stream: Held<'stream'>): Float64Array
+  streamGiveBack(body: ArrayBuffer): void
 }
 
 /** Of native/addon.cc: another value means a build of other sources. */
-const BINDING_VERSION = 10
+const BINDING_VERSION = 12
 const PACKAGE_NAME = '@dwcp/native-rdma'
 
 type Loaded = { readonly addon: Addon } | { readonly problem: string }
@@ -128,7 +160,7 @@ export function loadAddon(): Loaded {
 }
 
 /** The addon if it offers `name`, with the {@link Backend} that says so or why not. */
-export function addonWith(name: 'zstd' | 'dictionary' | 'lz4' | 'pages' | 'hash' | 'blake3' | 'chunk' | 'socket'): {
+export function addonWith(name: Capability): {
   readonly backend: Backend
   readonly addon?: Addon
 } {

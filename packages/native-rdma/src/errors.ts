@@ -10,6 +10,8 @@ export type NativeErrorCode =
   | 'ERR_NATIVE_CORRUPT'
   | 'ERR_NATIVE_OUT_OF_MEMORY'
   | 'ERR_NATIVE_CLOSED'
+  | 'ERR_NATIVE_FORGED'
+  | 'ERR_NATIVE_PEER_LOST'
 
 /** @internal */
 export function unavailable(what: string, reason: string): DwcpError<NativeErrorCode> {
@@ -34,4 +36,9 @@ export function outOfMemory(what: string, reason: string): DwcpError<NativeError
 /** @internal */
 export function closed(what: string): DwcpError<NativeErrorCode> {
   return new DwcpError('ERR_NATIVE_CLOSED', `${what} was closed: make another`)
+}
+
+/** @internal */
+export function streamError(code: NativeErrorCode, what: string): DwcpError<NativeErrorCode> {
+  return new DwcpError(code, `${what}: open another stream`, { retryable: code !== 'ERR_NATIVE_TOO_LARGE' })
 }

@@ -42,3 +42,14 @@ export {
   type TcpInfo,
   tcpInfo,
 } from './socket.js'
+export {
+  type FrameStream,
+  type FrameStreamOptions,
+  openFrameStream,
+  type ReceivedStreamFrame,
+  type StreamFrame,
+  type StreamSecrets,
+  type StreamSecretsOptions,
+  streamBackend,
+  streamSecrets,
+} from './stream.js'

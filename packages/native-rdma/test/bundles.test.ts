@@ -8,7 +8,7 @@ import { codecBackend, trackDirtyPages } from '../src/index.ts'
 
 // Built here, so that the test depends on no earlier build; in node_modules, so that dependencies resolve as in dist.
 const folder = join(import.meta.dirname, `../node_modules/.dwcp-bundles-${process.pid}`)
-const entries = ['index', 'codec', 'hash', 'socket', 'memory'] as const
+const entries = ['index', 'codec', 'hash', 'socket', 'stream', 'memory'] as const
 
 beforeAll(async () => {
   await build({
@@ -44,6 +44,7 @@ const USE = {
   codec: 'm.codecBackend().zstd.kind',
   hash: '(await m.loadHash()).backend.kind',
   socket: 'm.socketBackend().kind',
+  stream: 'm.streamBackend(true).kind',
   memory: 'm.trackDirtyPages(() => new WebAssembly.Memory({ initial: 1 }).buffer).backend',
 } as const
 
@@ -121,4 +122,39 @@ test('a worker terminated in the middle of codec jobs takes nothing down with it
     }
     console.log(terminated)`)
   expect(result).toBe(12)
+})
+
+test('a worker terminated in the middle of streams takes nothing down with it', async () => {
+  const result = await run(`
+    import { once } from 'node:events'
+    import { Worker } from 'node:worker_threads'
+    const script = \`
+      const { parentPort } = require('node:worker_threads')
+      const net = require('node:net')
+      const m = require(\${JSON.stringify(F + '/stream.cjs')})
+      const bodyBytesMax = new Map([[4, 300000]])
+      const secrets = (isCaller) => {
+        const random = new Uint8Array(32)
+        return m.streamSecrets({ shared: random, callerRandom: random, listenerRandom: random, isCaller })
+      }
+      let batches = 0
+      const server = net.createServer(async (socket) => {
+        const stream = await m.openFrameStream(socket, { bodyBytesMax, secrets: secrets(false) })
+        for await (const frames of stream.frames) if ((batches += frames.length) > 20) parentPort.postMessage(stream.backend.kind)
+      }).listen(0, '127.0.0.1', () => {
+        for (let at = 0; at < 3; at += 1) {
+          const socket = net.connect(server.address().port, '127.0.0.1', async () => {
+            const stream = await m.openFrameStream(socket, { bodyBytesMax, secrets: secrets(true) })
+            for (;;) if (!stream.write({ type: 4, id: 0, sequence: 0, ack: 0, body: new Uint8Array(200000) })) await stream.drained()
+          })
+        }
+      })\`
+    let terminated = 0
+    for (; terminated < 8; terminated += 1) {
+      const worker = new Worker(script, { eval: true, execArgv: [] })
+      await once(worker, 'message')
+      await worker.terminate()
+    }
+    console.log(terminated)`)
+  expect(result).toBe(8)
 })

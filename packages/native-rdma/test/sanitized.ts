@@ -16,7 +16,9 @@ export function sanitizedCore(folder: string): SanitizedCore {
   const { error, status, stderr } = spawnSync(compiler, probe, { input: 'int main() {}', encoding: 'utf8' })
   if (status !== 0)
     return { problem: error ? `${compiler} cannot be run` : `${compiler} cannot link the sanitizers: ${stderr.slice(0, 300)}` }
-  const sources = readdirSync(native).filter((file) => file.endsWith('.cc') && !['addon.cc', 'addon_pages.cc', 'job.cc'].includes(file))
+  const sources = readdirSync(native).filter(
+    (file) => file.endsWith('.cc') && !['addon.cc', 'addon_pages.cc', 'addon_stream.cc', 'job.cc'].includes(file),
+  )
   const compile = (args: readonly string[], cwd: string): Buffer => execFileSync(compiler, [...FLAGS, ...args], { cwd, stdio: 'inherit' })
   compile(['-c', ...sources.map((source) => join(native, source))], folder)
   const objects = sources.map((source) => join(folder, source.replace('.cc', '.o')))

@@ -1,6 +1,8 @@
 // The native core without Node, under AddressSanitizer and UndefinedBehaviorSanitizer; test/core.test.ts builds and runs it.
 // Prints one line for each part that was exercised, or that this host cannot exercise and why.
 #include <arpa/inet.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -29,6 +31,8 @@
 #include "../page_scan.h"
 #include "../socket.h"
 #include "../stop.h"
+#include "../stream_link.h"
+#include "../stream_thread.h"
 #include "../zstd.h"
 
 namespace {
@@ -511,6 +515,206 @@ void TestPageImages() {
   std::puts("images: tested");
 }
 
+struct SocketPair {
+  int ends[2];
+  SocketPair() {
+    CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0);
+    for (const int end : ends) CHECK(fcntl(end, F_SETFL, O_NONBLOCK) == 0);
+  }
+};
+
+constexpr uint64_t kTestRekeyBytes = 300'000;
+constexpr uint32_t kTestBodyMax = 300'000;
+
+dwcp::LinkOptions StreamOptions(bool is_sealed, bool is_caller, size_t queue_bytes = 1 << 20) {
+  dwcp::LinkOptions options;
+  options.rooms[4] = kTestBodyMax + 1;
+  options.rooms[9] = 1;
+  options.receive_queue_bytes = queue_bytes;
+  if (!is_sealed) return options;
+  dwcp::Secret secrets[2];
+  secrets[0].fill(1);
+  secrets[1].fill(2);
+  options.sealing = dwcp::Seal::Create(secrets[is_caller ? 0 : 1], dwcp::Seal::Direction::kSeal, kTestRekeyBytes);
+  options.opening = dwcp::Seal::Create(secrets[is_caller ? 1 : 0], dwcp::Seal::Direction::kOpen, kTestRekeyBytes);
+  CHECK(options.sealing != nullptr && options.opening != nullptr);
+  return options;
+}
+
+dwcp::OutgoingFrame FrameOf(uint32_t sequence, const Exact& body, uint8_t type = 4) {
+  dwcp::OutgoingFrame frame;
+  frame.head = {type, static_cast<uint32_t>(body.length), 7, sequence, 9};
+  frame.body = body.data.get();
+  return frame;
+}
+
+Exact RandomBody(uint32_t length) {
+  Exact body(length);
+  for (size_t at = 0; at < length; ++at) body.data[at] = static_cast<uint8_t>(Next(256));
+  return body;
+}
+
+// What a link would send.
+std::vector<uint8_t> WireOf(bool is_sealed, const std::vector<Exact>& bodies, uint8_t type = 4) {
+  const SocketPair pair;
+  dwcp::StreamLink link(pair.ends[0], StreamOptions(is_sealed, true), [] {});
+  uint32_t sequence = 0;
+  for (const Exact& body : bodies) link.Write(FrameOf(sequence++, body, type));
+  link.End();
+  std::vector<uint8_t> wire;
+  uint8_t part[65536];
+  for (ssize_t got = -1; got != 0;) {
+    link.OnReady(false, true);
+    got = read(pair.ends[1], part, sizeof(part));
+    if (got > 0) wire.insert(wire.end(), part, part + got);
+  }
+  close(pair.ends[1]);
+  return wire;
+}
+
+// How many of `bodies` come out of `wire` whole and in order, and how the link ends.
+std::pair<size_t, dwcp::LinkEnd> Received(bool is_sealed, const std::vector<uint8_t>& wire, const std::vector<Exact>& bodies) {
+  const SocketPair pair;
+  dwcp::StreamLink link(pair.ends[0], StreamOptions(is_sealed, false), [] {});
+  const Exact exact(wire.data(), wire.size());
+  link.Begin(exact);
+  close(pair.ends[1]);
+  link.OnReady(true, false);
+  dwcp::LinkNews news;
+  link.Take(news, true);
+  size_t whole = 0;
+  for (const auto& frame : news.frames) {
+    if (!frame.is_intact) continue;
+    CHECK(frame.head.sequence >= whole && frame.head.sequence < bodies.size());
+    const Exact& body = bodies[frame.head.sequence];
+    CHECK(frame.body.length() == body.length && (body.length == 0 || std::memcmp(frame.body.data(), body.data.get(), body.length) == 0));
+    ++whole;
+  }
+  return {whole, news.end};
+}
+
+void TestStreamAttacks(bool is_sealed) {
+  using dwcp::LinkEnd;
+  std::vector<Exact> bodies;
+  for (const uint32_t length : {40u, 0u, 17u}) bodies.push_back(RandomBody(length));
+  const auto wire = WireOf(is_sealed, bodies);
+  CHECK(Received(is_sealed, wire, bodies) == std::make_pair(size_t{3}, LinkEnd::kEnded));
+  const size_t head = is_sealed ? 36 : 44;
+  const size_t first = head + 40 + (is_sealed ? 16 : 0);
+  for (size_t at = 0; at < wire.size(); ++at) {
+    const std::vector<uint8_t> cut(wire.begin(), wire.begin() + static_cast<ptrdiff_t>(at));
+    const bool is_boundary = at == 0 || at == first || at == first + head;
+    CHECK(Received(is_sealed, cut, bodies).second == (is_boundary ? LinkEnd::kEnded : LinkEnd::kCutOff));
+    auto changed = wire;
+    changed[at] ^= static_cast<uint8_t>(1 + Next(255));
+    const auto [whole, end] = Received(is_sealed, changed, bodies);
+    CHECK(whole < bodies.size());
+    CHECK(end == LinkEnd::kForged || end == LinkEnd::kDamagedHead || (!is_sealed && end == LinkEnd::kEnded));
+  }
+  if (!is_sealed) return;
+  std::vector<uint8_t> again(wire.begin(), wire.begin() + static_cast<ptrdiff_t>(first));
+  again.insert(again.end(), wire.begin(), wire.end());
+  CHECK(Received(true, again, bodies) == std::make_pair(size_t{1}, LinkEnd::kForged));
+  const std::vector<uint8_t> left_out(wire.begin() + static_cast<ptrdiff_t>(first), wire.end());
+  CHECK(Received(true, left_out, bodies) == std::make_pair(size_t{0}, LinkEnd::kForged));
+}
+
+void TestStreamLimits(bool is_sealed) {
+  using dwcp::LinkEnd;
+  std::vector<Exact> at_bound;
+  at_bound.push_back(RandomBody(kTestBodyMax));
+  CHECK(Received(is_sealed, WireOf(is_sealed, at_bound), at_bound) == std::make_pair(size_t{1}, LinkEnd::kEnded));
+  std::vector<Exact> past;
+  past.push_back(RandomBody(kTestBodyMax + 1));
+  CHECK(Received(is_sealed, WireOf(is_sealed, past), past).second == LinkEnd::kRefusedLength);
+  std::vector<Exact> little;
+  little.push_back(RandomBody(1));
+  CHECK(Received(is_sealed, WireOf(is_sealed, little, 9), little).second == LinkEnd::kRefusedLength);
+  CHECK(Received(is_sealed, WireOf(is_sealed, little, 5), little).second == LinkEnd::kRefusedLength);
+}
+
+void TestStreamFlow(bool is_sealed) {
+  const SocketPair pair;
+  dwcp::StreamLink from(pair.ends[0], StreamOptions(is_sealed, true), [] {});
+  dwcp::StreamLink to(pair.ends[1], StreamOptions(is_sealed, false, 100'000), [] {});
+  std::vector<Exact> bodies;
+  for (int at = 0; at < 60; ++at) bodies.push_back(RandomBody(Next(3) == 0 ? Next(kTestBodyMax) : Next(300)));
+  uint32_t sequence = 0;
+  for (const Exact& body : bodies) from.Write(FrameOf(sequence++, body));
+  uint64_t sent = 0;
+  size_t received = 0;
+  bool was_full = false;
+  for (int turn = 0; turn < 100'000 && (received < bodies.size() || sent < bodies.size()); ++turn) {
+    from.OnReady(false, true);
+    to.OnReady(true, false);
+    dwcp::LinkNews news;
+    from.Take(news, false);
+    sent += news.sent_frames;
+    was_full = was_full || !to.Wants().reads;
+    if (Next(3) != 0) continue;
+    size_t cost = 0;
+    to.Take(news, true);
+    for (const auto& frame : news.frames) {
+      const Exact& body = bodies[received];
+      CHECK(frame.is_intact && frame.head.sequence == received && frame.head.id == 7 && frame.head.ack == 9);
+      CHECK(frame.body.length() == body.length && (body.length == 0 || std::memcmp(frame.body.data(), body.data.get(), body.length) == 0));
+      cost += body.length;
+      ++received;
+    }
+    // The queue, one frame more, and what came behind that in the same read.
+    CHECK(cost < 100'000 + kTestBodyMax + 8192);
+  }
+  CHECK(received == bodies.size() && sent == bodies.size() && was_full);
+  to.Close();
+  from.Write(FrameOf(0, bodies[0]));
+  for (int turn = 0; turn < 10; ++turn) from.OnReady(true, true);
+  CHECK(from.Wants().fd == -1);
+}
+
+// Bodies are freed as soon as Close returns, while the thread is in the middle of them.
+void TestStreamThread(bool is_sealed) {
+  for (int round = 0; round < 20; ++round) {
+    const SocketPair pair;
+    auto from = std::make_shared<dwcp::StreamLink>(pair.ends[0], StreamOptions(is_sealed, true), [] {});
+    auto to = std::make_shared<dwcp::StreamLink>(pair.ends[1], StreamOptions(is_sealed, false), [] {});
+    dwcp::StreamThread& thread = *dwcp::StreamThread::Get();
+    {
+      std::vector<Exact> bodies;
+      for (int at = 0; at < 8; ++at) bodies.push_back(RandomBody(20'000 + Next(200'000)));
+      thread.Add(from);
+      thread.Add(to);
+      for (const Exact& body : bodies) {
+        if (from->Write(FrameOf(0, body))) thread.Wake();
+      }
+      dwcp::LinkNews news;
+      for (uint32_t turn = Next(30); turn > 0; --turn) {
+        poll(nullptr, 0, 1);
+        if (to->Take(news, true)) thread.Wake();
+      }
+      from->Close();
+      thread.Wake();
+    }
+    to->Close();
+    thread.Wake();
+  }
+}
+
+void TestStream() {
+  if (!dwcp::HashProblem().empty()) {
+    std::printf("stream: NOT TESTED: %s\n", dwcp::HashProblem().c_str());
+    return;
+  }
+  const bool can_seal = dwcp::SealProblem().empty();
+  for (const bool is_sealed : {false, true}) {
+    if (is_sealed && !can_seal) continue;
+    TestStreamAttacks(is_sealed);
+    TestStreamLimits(is_sealed);
+    TestStreamFlow(is_sealed);
+    TestStreamThread(is_sealed);
+  }
+  std::printf("stream: tested\nseal: %s\n", can_seal ? "tested" : ("NOT TESTED: " + dwcp::SealProblem()).c_str());
+}
+
 }  // namespace
 
 int main() {
@@ -525,6 +729,7 @@ int main() {
   TestBlake3();
   TestChunk();
   TestSocket();
+  TestStream();
   TrackPages(false);
   TrackPages(true);
   return 0;

@@ -20,7 +20,9 @@ const SUITES: Readonly<Record<string, () => Promise<{ readonly suite: Suite }>>>
   promised: () => import('../suites/promised.js'),
   encoding: () => import('../suites/encoding.js'),
   fallback: () => import('../suites/fallback.js'),
+  streams: () => import('../suites/streams.js'),
   transport: () => import('../suites/transport.js'),
+  wan: () => import('../suites/wan.js'),
   migration: () => import('../suites/migration.js'),
 }
 

@@ -1,9 +1,10 @@
 import type { SimulationOptions } from '@dwcp/migration'
 import type { Case, Metric, OpenCase, Suite, SuiteContext } from '../harness/suite.js'
 import { labObstacle } from '../wanlab/host.js'
-import { openWanLab, type WanLab } from '../wanlab/lab.js'
+import { openWanLab } from '../wanlab/lab.js'
 import type { WanSettings } from '../wanlab/settings.js'
 import { fleetContender } from './migration/fleet-contender.js'
+import { rejectLate } from './wan/late.js'
 
 const PAGE_BYTES = 4096
 const MIB = 2 ** 20
@@ -11,8 +12,6 @@ const SEED = 3
 const DIRTY_BYTES_PER_SECOND = 20 * MIB
 const FULL_BYTES = 256 * MIB
 const SHORT_BYTES = 32 * MIB
-/** Past it on average, the host was too busy to emulate the link: the run is rejected. */
-const LATE_US_MOST = 1000
 
 /** Dirtying follows the clock, so that not even bytes are the same in two runs. */
 const METRICS: readonly Metric[] = [
@@ -53,10 +52,12 @@ function migrationCase(name: string, runs: number, link?: WanSettings): Case {
       const stack: AsyncDisposable[] = []
       const lab = link === undefined ? undefined : await openWanLab(link)
       const close = async (): Promise<void> => {
-        const late = lab === undefined ? undefined : await lateUs(lab)
-        for (const held of stack.toReversed()) await held[Symbol.asyncDispose]()
-        await lab?.close()
-        if (late !== undefined && late > LATE_US_MOST) rejectLate(late, context)
+        try {
+          if (lab !== undefined) await rejectLate(lab, context)
+        } finally {
+          for (const held of stack.toReversed()) await held[Symbol.asyncDispose]()
+          await lab?.close()
+        }
       }
       try {
         const shared = { options, ...(lab === undefined ? {} : { lab }) }
@@ -83,15 +84,4 @@ function optionsFor(bytes: number): SimulationOptions {
 
 function describe({ changingPages, pagesPerSecond, randomWords = 16 }: SimulationOptions): string {
   return `memory of a WebAssembly program, ${changingPages} pages of it rewritten in turn at ${pagesPerSecond} a second, ${randomWords} of 16 words random`
-}
-
-async function lateUs(lab: WanLab): Promise<number> {
-  const { ab, ba } = await lab.stats()
-  return Math.max(ab.lateUsMean, ba.lateUsMean)
-}
-
-function rejectLate(late: number, context: SuiteContext): void {
-  const text = `the emulator delivered packets ${late.toFixed(0)} µs late on average (${LATE_US_MOST} are allowed): this machine was too busy`
-  if (!context.short) throw new Error(`${text}; run it again when less else runs`)
-  context.note(text)
 }

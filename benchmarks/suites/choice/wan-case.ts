@@ -8,13 +8,12 @@ import { labObstacle } from '../../wanlab/host.js'
 import { openWanLab, type WanLab } from '../../wanlab/lab.js'
 import type { WanSettings } from '../../wanlab/settings.js'
 import { changedMemory, syntheticMemory } from '../encoding/page-sets.js'
+import { rejectLate } from '../wan/late.js'
 import type { Receive, Send, Sent } from './memory-mover.js'
 
 const MOVER = new URL('./memory-mover.js', import.meta.url)
 const SEED = 5
 const SHORT_BYTES = 16 * 2 ** 20
-/** Past it on average, the host was too busy to emulate the link: the run is rejected. */
-const LATE_US_MOST = 1000
 /** Of what a link carries, headers of TCP, IP and Ethernet are not the sender's. */
 const PAYLOAD_SHARE = 0.95
 
@@ -122,13 +121,4 @@ async function memoriesOf(name: string): Promise<Memories> {
   await writeFile(before, memory)
   await writeFile(after, changedMemory(memory, SEED))
   return { kind: name, bytes: SHORT_BYTES, before, after, [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }) }
-}
-
-async function rejectLate(lab: WanLab, context: SuiteContext): Promise<void> {
-  const { ab, ba } = await lab.stats()
-  const lateUs = Math.max(ab.lateUsMean, ba.lateUsMean)
-  if (lateUs <= LATE_US_MOST) return
-  const text = `the emulator delivered packets ${lateUs.toFixed(0)} µs late on average (${LATE_US_MOST} are allowed): this machine was too busy`
-  if (!context.short) throw new Error(`${text}; run it again when less else runs`)
-  context.note(text)
 }

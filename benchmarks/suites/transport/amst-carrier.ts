@@ -1,5 +1,5 @@
 import { connect, listen, type Session } from '@dwcp/amst'
-import { type Carrier, pattern } from './carrier.js'
+import { type Carrier, patternAt } from './carrier.js'
 
 /** @dwcp/amst: one object for each send, digests verified. */
 export const amstCarrier: Carrier = {
@@ -7,9 +7,8 @@ export const amstCarrier: Carrier = {
     const server = await listen({ nodeId: 'receiver', host, port: 0, ...(tls === undefined ? { plaintext: 'trusted-network' } : { tls }) })
     const serve = async (session: Session): Promise<void> => {
       for await (const transfer of session.incoming) {
-        for await (const bytes of transfer.stream) onBytes(bytes)
+        await transfer.saveTo({ write: (offset: number, bytes: Uint8Array) => onBytes(bytes, offset) })
         onEnd()
-        transfer.complete()
       }
     }
     void (async () => {
@@ -23,12 +22,8 @@ export const amstCarrier: Carrier = {
       { nodeId: 'sender', streams, ...(tls === undefined ? { plaintext: 'trusted-network' } : { tls }) },
     )
     return async (bytes) => {
-      const receipt = await session.send({ lengthBytes: bytes, stream: asyncOf(pattern(bytes)) }, { class: 'bulk' })
+      const receipt = await session.send({ lengthBytes: bytes, read: patternAt }, { class: 'bulk' })
       if (receipt.lengthBytes !== bytes) throw new Error(`${bytes} bytes were sent and ${receipt.lengthBytes} acknowledged`)
     }
   },
-}
-
-async function* asyncOf<T>(values: Iterable<T>): AsyncGenerator<T> {
-  yield* values
 }

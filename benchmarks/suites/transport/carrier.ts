@@ -3,7 +3,7 @@ import { randomBytes } from '../../harness/data.js'
 
 /** One way to carry bytes from process to process. */
 export interface Carrier {
-  /** Listens; `onBytes` sees what arrives, in order. */
+  /** Listens; `onBytes` sees what arrives: in order, or told where it belongs in its object. */
   listen(options: ListenSettings): Promise<{ readonly port: number }>
   /** Connects once; each call of the result sends that many bytes of the pattern and resolves when the far end has read them all. */
   connect(options: ConnectSettings): Promise<(bytes: number) => Promise<void>>
@@ -12,7 +12,7 @@ export interface Carrier {
 export interface ListenSettings {
   readonly host: string
   readonly tls?: TlsCredentials
-  readonly onBytes: (bytes: Uint8Array) => void
+  readonly onBytes: (bytes: Uint8Array, offset?: number) => void
   /** At the end of each object. */
   readonly onEnd: () => void
 }
@@ -39,12 +39,17 @@ export function* pattern(bytes: number): Generator<Uint8Array> {
   }
 }
 
+/** A part of the same, to be read at any place: not across the end of a slice. */
+export const patternAt = (offset: number, lengthBytes: number): Uint8Array =>
+  block.subarray(offset % BLOCK_BYTES, (offset % BLOCK_BYTES) + lengthBytes)
+
 /** Compares what arrives with the pattern. It costs memory bandwidth, so it is on in one run of each contender, which is not timed. */
 export class PatternCheck {
   #at = 0
   wrong = false
 
-  see(bytes: Uint8Array): void {
+  see(bytes: Uint8Array, offset: number = this.#at): void {
+    this.#at = offset
     for (let done = 0; done < bytes.length; ) {
       const from = this.#at % BLOCK_BYTES
       const length = Math.min(bytes.length - done, BLOCK_BYTES - from)

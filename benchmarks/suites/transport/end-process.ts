@@ -2,17 +2,23 @@ import type { TlsCredentials } from '@dwcp/interface'
 import { answerParent } from '../../harness/process.js'
 import { amstCarrier } from './amst-carrier.js'
 import { type Carrier, PatternCheck } from './carrier.js'
+import { frameCarrier } from './frame-carrier.js'
 import { netCarrier } from './net-carrier.js'
 
 /** One end of a transfer, in a process of its own. */
-export type CarrierName = 'net' | 'amst'
+export type CarrierName = 'net' | 'amst' | 'frames' | 'frames-js'
 export interface EndSettings {
   readonly carrier: CarrierName
   readonly host: string
   readonly tls?: TlsCredentials
 }
 
-const CARRIERS: Readonly<Record<CarrierName, Carrier>> = { net: netCarrier, amst: amstCarrier }
+const CARRIERS: Readonly<Record<CarrierName, Carrier>> = {
+  net: netCarrier,
+  amst: amstCarrier,
+  frames: frameCarrier('native'),
+  'frames-js': frameCarrier('js'),
+}
 
 let check: PatternCheck | undefined
 let received = 0
@@ -25,9 +31,9 @@ answerParent({
     return CARRIERS[carrier].listen({
       host,
       ...(tls === undefined ? {} : { tls }),
-      onBytes: (bytes) => {
+      onBytes: (bytes, offset) => {
         received += bytes.length
-        check?.see(bytes)
+        check?.see(bytes, offset)
       },
       onEnd: () => objects++,
     })

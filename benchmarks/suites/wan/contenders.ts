@@ -1,0 +1,98 @@
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type Peer, startPeer } from '../../harness/process.js'
+import type { Contender, Measurement } from '../../harness/suite.js'
+import type { WanLab } from '../../wanlab/lab.js'
+import { certificatesFor } from '../transport/certificates.js'
+import type { WanConnect, WanSent } from './end-process.js'
+
+const END = new URL('./end-process.js', import.meta.url)
+const IPERF_PORT = '15201'
+
+/** What is moved: how long that takes at the physical limit, and from when it counts. */
+export interface WanTransfer {
+  readonly limitBytesPerSecond: number
+  readonly seconds: number
+  /** Left out at the beginning. */
+  readonly settleSeconds: number
+}
+
+/** @dwcp/amst with its defaults and TLS: a new session for each run, one object. */
+export async function amstContender(lab: WanLab, transfer: WanTransfer, hold: (held: Peer) => Peer): Promise<Contender> {
+  const [sender, receiver] = [
+    hold(startPeer(END, (command) => lab.command('a', command))),
+    hold(startPeer(END, (command) => lab.command('b', command))),
+  ]
+  const certificates = await certificatesFor(['sender', 'receiver'])
+  const [theirs, ours] = [certificates.get('receiver'), certificates.get('sender')]
+  if (theirs === undefined || ours === undefined) throw new TypeError('two certificates were asked for')
+  const host = lab.address('b')
+  const { port } = await receiver.ask<{ readonly port: number }>({
+    method: 'listen',
+    argument: { host, tls: theirs },
+  })
+  const run = async (): Promise<Measurement> => {
+    const bytes = Math.ceil(transfer.limitBytesPerSecond * transfer.seconds)
+    await sender.ask({ method: 'connect', argument: { host, port, tls: ours } satisfies WanConnect })
+    const before = await receiver.ask<number>({ method: 'received' })
+    const sent = sender.ask<WanSent>({ method: 'send', argument: { bytes } })
+    await sleep(transfer.settleSeconds * 1000)
+    const settled = await receiver.ask<number>({ method: 'received' })
+    const settledMs = performance.now()
+    const { retransmittedRatio } = await sent
+    const seconds = (performance.now() - settledMs) / 1000
+    const arrived = (await receiver.ask<number>({ method: 'received' })) - before
+    if (arrived !== bytes) throw new Error(`${arrived} of ${bytes} bytes arrived`)
+    return measurement((before + bytes - settled) / seconds, retransmittedRatio, transfer)
+  }
+  return { name: 'amst, TLS', ours: true, run }
+}
+
+/** iperf3 with BBR: no integrity check, no encryption. */
+export function iperfContender(lab: WanLab, streams: number, transfer: WanTransfer): Contender {
+  const run = async (): Promise<Measurement> => {
+    const server = lab.spawn('b', ['stdbuf', '-oL', 'iperf3', '-s', '-1', '-p', IPERF_PORT], { stdio: ['ignore', 'pipe', 'inherit'] })
+    const ended = once(server, 'exit')
+    try {
+      if (server.stdout === null) throw new TypeError('iperf3 has no output')
+      for await (const line of createInterface({ input: server.stdout })) if (line.includes('listening')) break
+      server.stdout.resume()
+      const { settleSeconds, seconds } = transfer
+      const times = ['-t', String(Math.max(1, Math.round(seconds - settleSeconds))), '-O', String(Math.round(settleSeconds))]
+      const { stdout } = await lab.exec('a', [
+        'iperf3',
+        '-c',
+        lab.address('b'),
+        '-p',
+        IPERF_PORT,
+        '-C',
+        'bbr',
+        '-P',
+        String(streams),
+        ...times,
+        '-J',
+      ])
+      const { end }: IperfReport = JSON.parse(stdout)
+      const resent = (end.sum_sent.retransmits * MSS_BYTES) / end.sum_sent.bytes
+      return measurement(end.sum_received.bits_per_second / 8, resent, transfer)
+    } finally {
+      server.kill()
+      await ended
+    }
+  }
+  return { name: `iperf3 bbr ×${streams}`, ours: false, run }
+}
+
+const MSS_BYTES = 1448
+
+interface IperfReport {
+  readonly end: {
+    readonly sum_sent: { readonly bytes: number; readonly retransmits: number }
+    readonly sum_received: { readonly bits_per_second: number }
+  }
+}
+
+function measurement(bytesPerSecond: number, resentRatio: number, { limitBytesPerSecond }: WanTransfer): Measurement {
+  return { goodput: bytesPerSecond / 1e6, 'of the limit': (100 * bytesPerSecond) / limitBytesPerSecond, 'sent again': 100 * resentRatio }
+}

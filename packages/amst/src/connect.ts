@@ -1,15 +1,14 @@
 import { randomBytes } from 'node:crypto'
 import { setMaxListeners } from 'node:events'
-import type { Socket } from 'node:net'
 import { type Address, type Clock, type Logger, type NodeId, type Principal, silentLogger, systemClock } from '@dwcp/interface'
 import { loadHash } from '@dwcp/native-rdma/hash'
 import { Backoff } from './backoff.js'
-import { dial, parseAddress, tlsFailure } from './dial.js'
+import { parseAddress } from './dial.js'
 import { amstError, asError } from './errors.js'
-import { type Greeting, readGreeting } from './greeting.js'
-import { type Allowance, encodeHello, type Hello, refusal } from './hello.js'
+import type { Allowance, Hello } from './hello.js'
+import { greet, joinStream } from './join.js'
 import { type AmstLimits, resolveLimits } from './limits.js'
-import { identify, type Security, type SecurityOptions, securityFor } from './security.js'
+import { exportedKey, identify, type SecurityOptions, securityFor } from './security.js'
 import { type Session, TcpSession } from './session.js'
 
 /** Whom to dial as, whom to expect, and within which bounds. */
@@ -82,7 +81,7 @@ export async function openSession(address: Address, options: ConnectOptions, hoo
   }
   const timeoutMs = options.timeoutMs ?? CONNECT_TIMEOUT_MS
   return within(clock, timeoutMs, options.signal, address, async (signal) => {
-    const { socket, greeting } = await greet(address, options, security, hello, signal, hooks.asking)
+    const { socket, greeting } = await greet(address, options.tls, hello, signal, hooks.asking)
     try {
       const answer = greeting.hello
       if (answer.kind !== 'accept') throw amstError('ERR_AMST_HANDSHAKE', `the listener answered "open" with "${answer.kind}"`)
@@ -93,6 +92,7 @@ export async function openSession(address: Address, options: ConnectOptions, hoo
           `"${options.expect}" was expected at ${address.host}:${address.port} and "${peer.nodeId}" answered`,
         )
       }
+      const joinable = { address, tls: options.tls, secret: answer.secret, tag: answer.tag, key: exportedKey(socket, answer.secret) }
       const over = new AbortController()
       // One listener for each stream that joins.
       setMaxListeners(0, over.signal)
@@ -118,11 +118,9 @@ export async function openSession(address: Address, options: ConnectOptions, hoo
         void session.closed.then(() => backoff.reset())
         while (!session.isOver && kept.has(index)) {
           try {
-            const join: Hello = { kind: 'join', secret: answer.secret, index }
-            const joined = await within(clock, timeoutMs, over.signal, address, (joining) =>
-              greet(address, options, security, join, joining),
-            )
-            return session.addStream(index, joined.socket, joined.greeting.rest)
+            const joined = await within(clock, timeoutMs, over.signal, address, (joining) => joinStream(joinable, index, joining))
+            session.addStream(index, joined)
+            return
           } catch (error) {
             options.logger?.debug({ peer: peer.nodeId, stream: index, error: asError(error).message }, 'a stream could not join')
             if (!session.isOver) await backoff.pause()
@@ -130,7 +128,7 @@ export async function openSession(address: Address, options: ConnectOptions, hoo
         }
       }
       void session.closed.then(() => over.abort(amstError('ERR_AMST_CLOSED', 'the session is over')))
-      session.addStream(0, socket, greeting.rest)
+      session.addStream(0, { socket, rest: greeting.rest })
       kept.add(0)
       const adjust = (): void => {
         if (session.isOver) return
@@ -166,34 +164,6 @@ export const allowanceOf = (limits: AmstLimits): Allowance => ({
   messageBytes: limits.messageBytes,
   pendingRequests: limits.pendingRequests,
 })
-
-/** Dials, says `hello`, and has the answer. */
-async function greet(
-  address: Address,
-  options: SecurityOptions,
-  security: Security,
-  hello: Hello,
-  signal: AbortSignal,
-  asking?: () => void,
-): Promise<{ readonly socket: Socket; readonly greeting: Greeting }> {
-  const socket = await dial(address, options, signal)
-  try {
-    asking?.()
-    socket.write(encodeHello(hello))
-    const greeting = await readGreeting(socket, signal)
-    if (greeting.hello.kind === 'refuse') throw refusal(greeting.hello)
-    return { socket, greeting }
-  } catch (error) {
-    socket.destroy()
-    if (error instanceof Error && 'code' in error && typeof error.code === 'string') {
-      const where = `${address.host}:${address.port}`
-      if (security === 'tls1.3' && error.code.startsWith('ERR_SSL')) throw tlsFailure(where, error)
-      if (!error.code.startsWith('ERR_AMST'))
-        throw amstError('ERR_AMST_UNREACHABLE', `${where} broke off: ${error.message}`, { retryable: true, cause: error })
-    }
-    throw error
-  }
-}
 
 /** Runs `work` under a deadline and the caller's signal. */
 async function within<T>(

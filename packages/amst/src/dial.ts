@@ -1,21 +1,19 @@
 import { connect as connectTcp, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
-import type { Address } from '@dwcp/interface'
+import type { Address, TlsCredentials } from '@dwcp/interface'
 import { amstError, asError } from './errors.js'
 import { mismatch } from './hello.js'
-import { type SecurityOptions, securityFor, tlsOptions } from './security.js'
+import { tlsOptions } from './security.js'
 
 /**
- * A connection, over TLS where that is configured; nothing of AMST has been said on it.
+ * A connection, over TLS where credentials are given; nothing of AMST has been said on it.
  * @throws `ERR_AMST_UNREACHABLE`, `ERR_AMST_TLS`, `ERR_AMST_SECURITY_MISMATCH`, or the signal's reason.
  */
-export function dial(address: Address, options: SecurityOptions, signal: AbortSignal): Promise<Socket> {
+export function dial(address: Address, tls: TlsCredentials | undefined, signal: AbortSignal): Promise<Socket> {
   const where = `${address.host}:${address.port}`
-  const security = securityFor(options, address.host)
   return new Promise((resolve, reject) => {
     if (signal.aborted) return reject(asError(signal.reason))
     const { host, port } = address
-    const tls = options.tls
     // Peers are named by their certificates (identify), not by the host that was dialled.
     const socket = tls ? connectTls({ host, port, ...tlsOptions(tls), checkServerIdentity: () => undefined }) : connectTcp({ host, port })
     let isConnected = false
@@ -29,7 +27,7 @@ export function dial(address: Address, options: SecurityOptions, signal: AbortSi
     const abort = (): void => settle(asError(signal.reason))
     const closed = (): void => settle(amstError('ERR_AMST_UNREACHABLE', `${where} closed the connection at once`, { retryable: true }))
     const refused = (cause: Error): void => {
-      if (isTlsFailure(cause) || (isConnected && security === 'tls1.3')) return settle(tlsFailure(where, cause))
+      if (isTlsFailure(cause) || (isConnected && tls)) return settle(tlsFailure(where, cause))
       settle(amstError('ERR_AMST_UNREACHABLE', `${where} cannot be reached: ${cause.message}`, { retryable: true, cause }))
     }
     signal.addEventListener('abort', abort, { once: true })

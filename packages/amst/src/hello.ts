@@ -6,7 +6,9 @@ const PREAMBLE_BYTES = 8
 const HELLO_BYTES_MAX = 4096
 const MAGIC = Buffer.from('AMS3')
 const WIRE_VERSION = 1
-const KINDS = ['open', 'join', 'accept', 'joined', 'refuse'] as const
+/** What each end draws for a sealed stream. */
+export const RANDOM_BYTES = 32
+const KINDS = ['open', 'join', 'accept', 'joined', 'refuse', 'seal', 'sealed'] as const
 
 /** What one end takes in; the other keeps to it. */
 export interface Allowance {
@@ -41,6 +43,9 @@ export type Hello =
   | { readonly kind: 'join'; readonly secret: Uint8Array; readonly index: number }
   | { readonly kind: 'joined' }
   | { readonly kind: 'refuse'; readonly code: string; readonly message: string }
+  /** Outside TLS: of the session with that tag, whose keys it is sealed with from here on. */
+  | { readonly kind: 'seal'; readonly tag: Uint8Array; readonly index: number; readonly random: Uint8Array }
+  | { readonly kind: 'sealed'; readonly random: Uint8Array }
 
 export function encodeHello(hello: Hello): Buffer {
   const { kind, ...fields } = hello
@@ -86,6 +91,10 @@ export function decodeHello(bytes: Buffer): Hello {
       return { kind }
     case 'refuse':
       return { kind, code: fields.text('code'), message: fields.text('message') }
+    case 'seal':
+      return { kind, tag: fields.bytes('tag', 8), index: fields.integer('index', 1), random: fields.bytes('random', RANDOM_BYTES) }
+    case 'sealed':
+      return { kind, random: fields.bytes('random', RANDOM_BYTES) }
     default:
       throw amstError('ERR_AMST_HANDSHAKE', `unknown kind of hello ${bytes[5]}`)
   }

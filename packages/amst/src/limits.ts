@@ -4,6 +4,10 @@ export interface AmstLimits {
   readonly chunkBytes: number
   /** Bytes of one object that may be on the way or unread, once its reader has begun. */
   readonly objectWindowBytes: number
+  /** What that grows to where the path holds more and the reader keeps up. */
+  readonly objectWindowMaxBytes: number
+  /** By how much the windows of one session may have grown, together. */
+  readonly windowGrowthBytes: number
   /** The same before its reader has begun. */
   readonly initialWindowBytes: number
   /** Objects open at once, in each direction. */
@@ -39,8 +43,11 @@ export interface AmstLimits {
 export const DEFAULT_LIMITS: AmstLimits = {
   // The last round of a migration is small: a chunk must not make it wait, and the header must not cost more than 0.02 %.
   chunkBytes: 262_144,
-  // 640 Mbit/s at 100 ms for one object; openObjects windows are the worst that one session can hold here.
+  // openObjects windows, and what they have grown by, are the worst that one session can hold here.
   objectWindowBytes: 8_388_608,
+  // 5 Gbit/s at 100 ms for one object.
+  objectWindowMaxBytes: 67_108_864,
+  windowGrowthBytes: 268_435_456,
   initialWindowBytes: 1_048_576,
   openObjects: 64,
   metadataBytes: 16_384,
@@ -69,6 +76,7 @@ export function resolveLimits(given: Partial<AmstLimits> = {}): AmstLimits {
   if (limits.chunkBytes * 4 > limits.initialWindowBytes || limits.initialWindowBytes > limits.objectWindowBytes) {
     throw new RangeError('chunkBytes must be at most a quarter of initialWindowBytes, and that at most objectWindowBytes')
   }
+  if (limits.objectWindowBytes > limits.objectWindowMaxBytes) throw new RangeError('objectWindowBytes must be at most objectWindowMaxBytes')
   if (limits.messageBytes * 2 > limits.queueBytes) throw new RangeError('queueBytes must be at least twice messageBytes')
   return limits
 }

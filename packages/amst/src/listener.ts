@@ -3,15 +3,17 @@ import { createServer, type Server as NetServer, type Socket } from 'node:net'
 import { createServer as createTlsServer, type TLSSocket, type Server as TlsServer } from 'node:tls'
 import { type Address, type Clock, isDwcpError, type Logger, type NodeId, type Principal, silentLogger, systemClock } from '@dwcp/interface'
 import { type Hash, loadHash } from '@dwcp/native-rdma/hash'
+import { streamSecrets } from '@dwcp/native-rdma/stream'
 import { AsyncQueue } from './async-queue.js'
 import { allowanceOf, type OpenedSession } from './connect.js'
 import { type AmstError, amstError, messageOf } from './errors.js'
 import { type Greeting, readGreeting } from './greeting.js'
-import { encodeHello, type Hello } from './hello.js'
+import { encodeHello, type Hello, RANDOM_BYTES } from './hello.js'
 import { type AmstLimits, resolveLimits } from './limits.js'
-import { fingerprint, identify, type Security, securityFor, tlsOptions } from './security.js'
+import { exportedKey, fingerprint, identify, type Security, securityFor, tlsOptions } from './security.js'
 import type { ListenOptions, Server } from './server.js'
 import { type Session, TcpSession } from './session.js'
+import type { Stream } from './stream.js'
 
 /** What the transport adds. */
 export interface ListenHooks {
@@ -27,6 +29,8 @@ interface Joinable {
   readonly session: TcpSession
   readonly fingerprint: string
   readonly streams: number
+  /** Of its TLS connection; absent under plaintext. */
+  readonly key: Uint8Array | undefined
 }
 
 /** What an OpenSSL client shows as "protocol version": fatal alert 70, in plaintext. */
@@ -49,8 +53,10 @@ export class Listener implements Server {
   readonly #tlsServer: TlsServer | undefined
   /** By session secret, in hex. */
   readonly #sessions = new Map<string, Joinable>()
-  /** Connections that have not said who they are, by remote address and port. */
-  readonly #strangers = new Map<string, Socket>()
+  /** By tag, in hex. */
+  readonly #tagged = new Map<string, Joinable>()
+  /** Connections that have not shown who they are, by remote address and port. */
+  readonly #strangers = new Map<string, { destroy(): unknown }>()
   readonly #queue: AsyncQueue<Session> = new AsyncQueue()
   #address: Address = { host: '', port: 0 }
   #isClosed = false
@@ -152,7 +158,8 @@ export class Listener implements Server {
         socket.unshift(first)
         tlsServer.emit('connection', socket)
       } else if (first[0] === 'A'.charCodeAt(0)) {
-        this.#refuse(socket, amstError('ERR_AMST_SECURITY_MISMATCH', 'this listener speaks TLS 1.3 only'))
+        socket.unshift(first)
+        void this.#greetSealed(socket)
       } else socket.destroy()
     })
     socket.resume()
@@ -184,6 +191,38 @@ export class Listener implements Server {
     }
   }
 
+  /** Outside TLS nothing is taken but a stream that is sealed with the keys of a session. */
+  async #greetSealed(socket: Socket): Promise<void> {
+    const key = remoteKey(socket)
+    try {
+      const { hello, rest } = await readGreeting(socket)
+      if (hello.kind !== 'seal') throw amstError('ERR_AMST_SECURITY_MISMATCH', 'this listener speaks TLS 1.3 only')
+      const joinable = this.#tagged.get(Buffer.from(hello.tag).toString('hex'))
+      if (joinable?.key === undefined) throw amstError('ERR_AMST_REFUSED', 'no such session')
+      this.#checkIndex(hello.index, joinable)
+      const random = randomBytes(RANDOM_BYTES)
+      const secrets = streamSecrets({ shared: joinable.key, callerRandom: hello.random, listenerRandom: random, isCaller: false })
+      socket.write(encodeHello({ kind: 'sealed', random }))
+      // Still a stranger, though its socket is taken over: until its first frame opens.
+      this.#prove(key, joinable.session.addStream(hello.index, { socket, rest, secrets, isUnproven: true }))
+    } catch (error) {
+      this.#strangers.delete(key)
+      this.#refuse(socket, error)
+    }
+  }
+
+  #prove(key: string, stream: Stream | undefined): void {
+    if (stream === undefined) return void this.#strangers.delete(key)
+    const destroy = (): void => stream.fail(amstError('ERR_AMST_REFUSED', 'the caller did not show the keys of its session'))
+    const stranger = { destroy }
+    this.#strangers.set(key, stranger)
+    const timer = this.#clock.after(this.#limits.handshakeTimeoutMs, destroy)
+    void stream.settled.then(() => {
+      timer[Symbol.dispose]()
+      if (this.#strangers.get(key) === stranger) this.#strangers.delete(key)
+    })
+  }
+
   #open(socket: Socket, { rest }: Greeting, hello: Extract<Hello, { kind: 'open' }>): void {
     const remote = { host: socket.remoteAddress ?? '', port: socket.remotePort ?? 0 }
     const peer = identify(socket, hello.node, this.#options)
@@ -208,9 +247,14 @@ export class Listener implements Server {
       hash: this.#hash,
       unhandled: this.#hooks.unhandled?.(peer),
     })
-    const secretHex = secret.toString('hex')
-    this.#sessions.set(secretHex, { session, fingerprint: fingerprint(socket), streams })
-    void session.closed.then(() => this.#sessions.delete(secretHex))
+    const [secretHex, tagHex] = [secret.toString('hex'), tag.toString('hex')]
+    const joinable = { session, fingerprint: fingerprint(socket), streams, key: exportedKey(socket, secret) }
+    this.#sessions.set(secretHex, joinable)
+    this.#tagged.set(tagHex, joinable)
+    void session.closed.then(() => {
+      this.#sessions.delete(secretHex)
+      this.#tagged.delete(tagHex)
+    })
     socket.write(
       encodeHello({
         kind: 'accept',
@@ -224,17 +268,20 @@ export class Listener implements Server {
     )
     if (this.#hooks.opened) this.#hooks.opened({ session, instance, tag })
     else this.#queue.push(session)
-    session.addStream(0, socket, rest)
+    session.addStream(0, { socket, rest })
   }
 
   #join(socket: Socket, { rest }: Greeting, hello: Extract<Hello, { kind: 'join' }>): void {
     const joinable = this.#sessions.get(Buffer.from(hello.secret).toString('hex'))
     // One answer for both, so that a guess learns nothing.
     if (!joinable || joinable.fingerprint !== fingerprint(socket)) throw amstError('ERR_AMST_REFUSED', 'no such session')
-    if (hello.index >= joinable.streams)
-      throw amstError('ERR_AMST_LIMIT', `stream ${hello.index} is past the ${joinable.streams} of this session`)
+    this.#checkIndex(hello.index, joinable)
     socket.write(encodeHello({ kind: 'joined' }))
-    joinable.session.addStream(hello.index, socket, rest)
+    joinable.session.addStream(hello.index, { socket, rest })
+  }
+
+  #checkIndex(index: number, { streams }: Joinable): void {
+    if (index >= streams) throw amstError('ERR_AMST_LIMIT', `stream ${index} is past the ${streams} of this session`)
   }
 
   #refuse(socket: Socket, error: unknown): void {

@@ -1,14 +1,27 @@
-import { type ByteSource, type ObjectProgress, type ObjectReceipt, TRAFFIC_CLASSES, type TrafficClass } from '@dwcp/interface'
+import { type NodeId, type ObjectProgress, type ObjectReceipt, TRAFFIC_CLASSES, type TrafficClass } from '@dwcp/interface'
 import type { Hash } from '@dwcp/native-rdma/hash'
 import { AsyncQueue } from './async-queue.js'
-import { decodeCredit, decodeEnding, decodeNumber, decodeOpening, decodeTrouble, encodeOpening, encodeTrouble } from './body.js'
+import {
+  areBlocks,
+  decodeCredit,
+  decodeEnding,
+  decodeHave,
+  decodeLength,
+  decodeNumber,
+  decodeOpening,
+  decodeTrouble,
+  encodeOpening,
+  encodeTrouble,
+} from './body.js'
 import { amstError, codeOf, messageOf } from './errors.js'
-import { FRAME, type Frame, type FrameType } from './frame.js'
-import type { ReceivedFrame } from './frame-reader.js'
+import { FRAME, type Frame, type FrameType, type ReceivedFrame } from './frame.js'
 import type { Allowance } from './hello.js'
 import { IncomingObjectState, type IncomingTransfer } from './incoming-object.js'
 import type { AmstLimits } from './limits.js'
-import { OutgoingObject } from './outgoing-object.js'
+import type { Outgoing, OutgoingEnvironment } from './outgoing.js'
+import { OutgoingBlocks } from './outgoing-blocks.js'
+import { OutgoingStream } from './outgoing-stream.js'
+import { type BlockSource, isBlockSource, type SendSource, type StreamSource, sourceOf } from './source.js'
 import type { Stream } from './stream.js'
 
 /** What to call an object, how urgent it is, how to follow and to cancel it. */
@@ -19,11 +32,17 @@ export interface SendOptions {
   readonly metadata?: Uint8Array
   /** @defaultValue 'bulk' */
   readonly class?: TrafficClass
+  /**
+   * Names the object for its receiver, at most 255 bytes of UTF-8: sent again under the same key, also in another session and by another
+   * process, it goes on where it was, if the receiver saves it with a journal. Only of bytes and a {@link BlockSource}.
+   */
+  readonly resume?: string
   readonly signal?: AbortSignal
   readonly onProgress?: (progress: ObjectProgress) => void
 }
 
 export interface ObjectsEnvironment {
+  readonly peer: NodeId
   readonly hash: Hash
   readonly limits: AmstLimits
   readonly allowance: Allowance
@@ -32,22 +51,25 @@ export interface ObjectsEnvironment {
 }
 
 const NAME_BYTES_MAX = 1024
+const KEY_BYTES_MAX = 255
 
 /** The objects of one session, in both directions. */
 export class Objects {
   readonly incoming: AsyncQueue<IncomingTransfer> = new AsyncQueue()
   readonly #environment: ObjectsEnvironment
   readonly #windowBytes: number
-  readonly #outgoing = new Map<number, OutgoingObject>()
+  readonly #outgoing = new Map<number, Outgoing>()
   readonly #arriving = new Map<number, IncomingObjectState>()
   /** Whose turn it is: each object in turn gives one chunk. */
-  #turn: OutgoingObject[] = []
+  #turn: Outgoing[] = []
   #nextId = 1
   #lastOpened = 0
   #sent = 0
   #received = 0
   #resentBytes = 0
   #corruptChunks = 0
+  /** What windows of arriving objects have beyond what all begin with. */
+  #grownBytes = 0
 
   constructor(environment: ObjectsEnvironment) {
     this.#environment = environment
@@ -76,10 +98,12 @@ export class Objects {
     return this.#outgoing.size
   }
 
-  async send(source: ByteSource, options: SendOptions): Promise<ObjectReceipt> {
+  async send(given: SendSource, options: SendOptions): Promise<ObjectReceipt> {
     options.signal?.throwIfAborted()
-    const { allowance, hash, limits } = this.#environment
-    const body = this.#opening(source, options)
+    const { allowance, control, hash, limits } = this.#environment
+    const source = sourceOf(given)
+    const chunkBytes = Math.min(limits.chunkBytes, allowance.chunkBytes)
+    const body = this.#opening(source, chunkBytes, options)
     if (this.#outgoing.size >= allowance.openObjects) {
       throw amstError('ERR_AMST_LIMIT', `${allowance.openObjects} objects are open, which is what the peer takes: wait for one to end`, {
         retryable: true,
@@ -89,18 +113,15 @@ export class Objects {
     if (id > 0xffff_ffff)
       throw amstError('ERR_AMST_LIMIT', 'the numbers for objects of this session are used up: open another', { retryable: true })
     this.#nextId += 1
-    const object = new OutgoingObject(
-      id,
-      source,
-      {
-        hash,
-        chunkBytes: Math.min(limits.chunkBytes, allowance.chunkBytes),
-        initialWindowBytes: Math.min(limits.initialWindowBytes, allowance.initialWindowBytes),
-        windowBytes: this.#windowBytes,
-        onProgress: options.onProgress,
-      },
-      { control: this.#environment.control, ready: this.#environment.pump },
-    )
+    const environment: OutgoingEnvironment = {
+      hash,
+      chunkBytes,
+      initialWindowBytes: Math.min(limits.initialWindowBytes, allowance.initialWindowBytes),
+      windowMaxBytes: limits.objectWindowMaxBytes,
+      events: { control, ready: this.#environment.pump },
+      onProgress: options.onProgress,
+    }
+    const object = isBlockSource(source) ? new OutgoingBlocks(id, source, environment) : new OutgoingStream(id, source, environment)
     const abort = (): void => this.#cancel(object, options.signal?.reason)
     options.signal?.addEventListener('abort', abort, { once: true })
     this.#outgoing.set(id, object)
@@ -123,7 +144,7 @@ export class Objects {
   }
 
   /** The next chunk for a stream that takes one. */
-  nextChunk(stream: Stream): { readonly frame: Frame; readonly digest: Uint8Array } | undefined {
+  nextChunk(stream: Stream): Frame | undefined {
     for (let tries = this.#turn.length; tries > 0; tries -= 1) {
       const object = this.#turn.shift()
       if (!object) return undefined
@@ -169,11 +190,12 @@ export class Objects {
           ?.fail(amstError('ERR_AMST_CANCELLED', `the sender gave the object up: ${message}`, { details: { peerCode: code } }))
         return
       }
-      case FRAME.credit: {
-        const { received, granted } = decodeCredit(body)
-        this.#outgoing.get(id)?.credit(received, granted)
-        return
-      }
+      case FRAME.credit:
+        return this.#outgoing.get(id)?.credit(decodeCredit(body))
+      case FRAME.have:
+        return this.#outgoing.get(id)?.have(decodeHave(body))
+      case FRAME.blocked:
+        return this.#arriving.get(id)?.blocked(decodeLength(body))
       case FRAME.again:
         return this.#outgoing.get(id)?.again(decodeNumber(body))
       case FRAME.done:
@@ -218,11 +240,20 @@ export class Objects {
     const { allowance, hash, limits } = this.#environment
     const object = new IncomingObjectState(
       id,
-      { hash, initialWindowBytes: Math.min(limits.initialWindowBytes, allowance.initialWindowBytes), windowBytes: this.#windowBytes },
+      {
+        peer: this.#environment.peer,
+        hash,
+        initialWindowBytes: Math.min(limits.initialWindowBytes, allowance.initialWindowBytes),
+        windowBytes: this.#windowBytes,
+        chunkBytes: limits.chunkBytes,
+        controlBytes: limits.messageBytes,
+      },
       {
         control: this.#environment.control,
+        mayWiden: (state, bytes) => this.#mayWiden(state, bytes),
         over: (state) => {
           this.#arriving.delete(state.id)
+          this.#grownBytes -= state.windowBytes - this.#windowBytes
           this.#received += 1
         },
       },
@@ -231,31 +262,49 @@ export class Objects {
     return object
   }
 
-  #cancel(object: OutgoingObject, reason: unknown): void {
+  #mayWiden({ windowBytes }: IncomingObjectState, bytes: number): boolean {
+    const { objectWindowMaxBytes, windowGrowthBytes } = this.#environment.limits
+    if (windowBytes + bytes > objectWindowMaxBytes || this.#grownBytes + bytes > windowGrowthBytes) return false
+    this.#grownBytes += bytes
+    return true
+  }
+
+  #cancel(object: Outgoing, reason: unknown): void {
     if (!this.#outgoing.has(object.id)) return
     this.#environment.control(FRAME.cancel, object.id, encodeTrouble(codeOf(reason), messageOf(reason)))
     this.#forget(object)
     object.fail(reason)
   }
 
-  #forget(object: OutgoingObject): void {
+  #forget(object: Outgoing): void {
     if (!this.#outgoing.delete(object.id)) return
     this.#resentBytes += object.resentBytes
     this.#turn = this.#turn.filter((other) => other !== object)
   }
 
-  #opening(source: ByteSource, options: SendOptions): Uint8Array {
-    const name = options.name ?? ''
-    const metadata = options.metadata ?? new Uint8Array(0)
+  #opening(source: BlockSource | StreamSource, chunkBytes: number, options: SendOptions): Uint8Array {
+    const { class: className = 'bulk', metadata = new Uint8Array(0), name = '', resume: key = '' } = options
     if (Buffer.byteLength(name) > NAME_BYTES_MAX)
       throw new RangeError(`a name of ${Buffer.byteLength(name)} bytes is past ${NAME_BYTES_MAX}`)
+    if (Buffer.byteLength(key) > KEY_BYTES_MAX)
+      throw new RangeError(`a key of ${Buffer.byteLength(key)} bytes is past ${KEY_BYTES_MAX}: digest it`)
     if (metadata.byteLength > this.#environment.allowance.metadataBytes) {
       throw new RangeError(
         `metadata of ${metadata.byteLength} bytes is past ${this.#environment.allowance.metadataBytes}, which is what the peer takes`,
       )
     }
-    const className = TRAFFIC_CLASSES.indexOf(options.class ?? 'bulk')
-    const lengthBytes = source instanceof Uint8Array ? source.byteLength : source.lengthBytes
-    return encodeOpening({ className, lengthBytes, name, metadata })
+    const inBlocks = isBlockSource(source)
+    if (inBlocks && !areBlocks(source.lengthBytes, chunkBytes))
+      throw new RangeError(`${source.lengthBytes} bytes are too many blocks of ${chunkBytes}: allow larger chunks, or send it in parts`)
+    if (key !== '' && !inBlocks) throw new TypeError('only bytes, and what can be read at any place, can be resumed: give fileSource(path)')
+    const { lengthBytes } = source
+    return encodeOpening({
+      className: TRAFFIC_CLASSES.indexOf(className),
+      lengthBytes,
+      blockBytes: inBlocks ? chunkBytes : 0,
+      key,
+      name,
+      metadata,
+    })
   }
 }

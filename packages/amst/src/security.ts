@@ -76,6 +76,14 @@ export function identify(socket: Socket, claimed: NodeId, options: SecurityOptio
 export const fingerprint = (socket: Socket): string =>
   socket instanceof TLSSocket ? (socket.getPeerX509Certificate()?.fingerprint256 ?? 'none') : ''
 
+const EXPORTER_LABEL = 'EXPORTER-dwcp-amst'
+const EXPORTED_BYTES = 32
+
+/** What only the two ends of this connection know (RFC 8446, 7.5), for the other streams of its session; none under plaintext. */
+export function exportedKey(socket: Socket, sessionSecret: Uint8Array): Uint8Array | undefined {
+  return socket instanceof TLSSocket ? socket.exportKeyingMaterial(EXPORTED_BYTES, EXPORTER_LABEL, Buffer.from(sessionSecret)) : undefined
+}
+
 function isLoopback(host: string): boolean {
   const family = isIP(host)
   return family === 0 ? host === 'localhost' : loopback.check(host, family === 6 ? 'ipv6' : 'ipv4')

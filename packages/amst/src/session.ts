@@ -1,12 +1,10 @@
-import type { Socket } from 'node:net'
-import type { Address, ByteSource, Clock, Logger, ObjectReceipt, Principal } from '@dwcp/interface'
+import type { Address, Clock, Logger, ObjectReceipt, Principal } from '@dwcp/interface'
 import type { Hash } from '@dwcp/native-rdma/hash'
 import type { TcpInfo } from '@dwcp/native-rdma/socket'
 import { encodeLabelled } from './body.js'
 import { ControlLane } from './control-lane.js'
 import { amstError, asError } from './errors.js'
-import { EMPTY, FRAME, type FrameType } from './frame.js'
-import type { ReceivedFrame } from './frame-reader.js'
+import { EMPTY, FRAME, type FrameType, type ReceivedFrame } from './frame.js'
 import type { Allowance } from './hello.js'
 import type { IncomingTransfer } from './incoming-object.js'
 import type { AmstLimits } from './limits.js'
@@ -14,8 +12,9 @@ import { Objects, type SendOptions } from './objects.js'
 import { type ChannelHandler, type RequestOptions, Requests } from './requests.js'
 import type { Security } from './security.js'
 import { sumStreams } from './session-sum.js'
+import type { SendSource } from './source.js'
 import type { SessionStats } from './stats.js'
-import { Stream } from './stream.js'
+import { type Connection, Stream } from './stream.js'
 
 /** What is between two nodes: objects, messages and requests over a number of TCP or TLS streams. */
 export interface Session extends AsyncDisposable {
@@ -25,7 +24,7 @@ export interface Session extends AsyncDisposable {
    * Sends an object; its bytes are taken over until the receipt. Resolves once the receiving application has completed it.
    * @throws `ERR_AMST_REJECTED`, `ERR_AMST_PEER_LOST`, `ERR_AMST_LIMIT`, `ERR_AMST_SOURCE_LENGTH`, what the source threw, or `signal.reason`.
    */
-  send(source: ByteSource, options?: SendOptions): Promise<ObjectReceipt>
+  send(source: SendSource, options?: SendOptions): Promise<ObjectReceipt>
   /** For one reader. At most `openObjects` wait in it; unread ones hold the sender back by its window. */
   readonly incoming: AsyncIterable<IncomingTransfer>
   /** @throws `ERR_AMST_REQUEST_FAILED`, `ERR_AMST_TIMEOUT`, `ERR_AMST_LIMIT`, `ERR_AMST_PEER_LOST`, or `signal.reason`. */
@@ -69,6 +68,8 @@ export class TcpSession implements Session {
   readonly #objects: Objects
   readonly #requests: Requests
   readonly #streams = new Map<number, Stream>()
+  /** Of callers that have named this session and shown nothing yet: no part of it. */
+  readonly #unproven = new Set<Stream>()
   readonly #startedMs: number
   /** Stays the same while it lives, so that control frames never overtake one another. */
   #control: Stream | undefined
@@ -89,7 +90,7 @@ export class TcpSession implements Session {
     const { allowance, clock, hash, limits, logger, unhandled } = environment
     const control = (type: FrameType, id: number, body: Uint8Array): void => this.#push(type, id, body)
     this.#lane = new ControlLane(limits.queueBytes)
-    this.#objects = new Objects({ hash, limits, allowance, control, pump: () => this.#pump() })
+    this.#objects = new Objects({ peer: this.peer.nodeId, hash, limits, allowance, control, pump: () => this.#pump() })
     this.#requests = new Requests({
       clock,
       logger,
@@ -113,17 +114,21 @@ export class TcpSession implements Session {
     return this.#state === 'over'
   }
 
-  /** Takes a connection whose hello is done. */
-  addStream(index: number, socket: Socket, rest: Buffer): void {
-    if (this.#state === 'over') return void socket.destroy()
+  /** Takes a connection whose hello is done. @returns the stream; an unproven one replaces none and carries nothing before it is proven. */
+  addStream(index: number, connection: Connection): Stream | undefined {
+    if (this.#state === 'over') {
+      connection.socket.destroy()
+      return undefined
+    }
     const { chunkBytes, messageBytes, metadataBytes } = this.#environment.limits
     const bounds = { chunkBytes, controlBytes: Math.max(messageBytes, metadataBytes) + 2048 }
     this.#serial += 1
     const stream = new Stream(
       { index, serial: this.#serial },
-      socket,
-      { clock: this.#environment.clock, hash: this.#environment.hash, bounds },
+      connection,
+      { clock: this.#environment.clock, bounds },
       {
+        proven: (proven) => this.#attach(proven),
         frame: (from, frame) => this.#receive(from, frame),
         drained: () => this.#pump(),
         dead: (dead, reason) => this.#streamDied(dead, reason),
@@ -133,15 +138,22 @@ export class TcpSession implements Session {
         },
       },
     )
-    this.#streams.get(index)?.fail(amstError('ERR_AMST_PEER_LOST', 'the peer replaced the stream', { retryable: true }))
-    this.#streams.set(index, stream)
+    if (connection.isUnproven) this.#unproven.add(stream)
+    else this.#attach(stream)
+    void stream.start()
+    return stream
+  }
+
+  #attach(stream: Stream): void {
+    this.#unproven.delete(stream)
+    const former = this.#streams.get(stream.index)
+    this.#streams.set(stream.index, stream)
     this.#control ??= stream
-    stream.start(rest)
-    stream.probe()
+    former?.fail(amstError('ERR_AMST_PEER_LOST', 'the peer replaced the stream', { retryable: true }))
     this.#pump()
   }
 
-  send(source: ByteSource, options: SendOptions = {}): Promise<ObjectReceipt> {
+  send(source: SendSource, options: SendOptions = {}): Promise<ObjectReceipt> {
     if (this.#state !== 'open') return Promise.reject(this.#refusal())
     return this.#objects.send(source, options).finally(() => this.#idle())
   }
@@ -238,7 +250,7 @@ export class TcpSession implements Session {
     this.#resolveClosed(told)
     this.#objects.failAll(reason)
     this.#requests.failAll(reason)
-    for (const stream of [...this.#streams.values()]) stream.fail(reason)
+    for (const stream of [...this.#streams.values(), ...this.#unproven]) stream.fail(reason)
     this.#idle()
   }
 
@@ -267,7 +279,7 @@ export class TcpSession implements Session {
       while (stream.writable) {
         const chunk = this.#objects.nextChunk(stream)
         if (!chunk) return
-        stream.write(chunk.frame, chunk.digest)
+        stream.write(chunk)
       }
     }
   }
@@ -320,6 +332,7 @@ export class TcpSession implements Session {
   }
 
   #streamDied(stream: Stream, reason: Error): void {
+    if (this.#unproven.delete(stream)) return
     const last = stream.stats()
     this.#pastBytes = { sent: this.#pastBytes.sent + last.sentBytes, received: this.#pastBytes.received + last.receivedBytes }
     if (this.#streams.get(stream.index) === stream) this.#streams.delete(stream.index)

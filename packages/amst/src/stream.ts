@@ -1,17 +1,41 @@
 import type { Socket } from 'node:net'
-import type { Clock } from '@dwcp/interface'
-import type { Hash } from '@dwcp/native-rdma/hash'
-import { descriptorOf, getCongestionControl, type TcpInfo, tcpInfo } from '@dwcp/native-rdma/socket'
-import { amstError, asError } from './errors.js'
-import { EMPTY, encodeHeader, FRAME, type Frame } from './frame.js'
-import { type FrameBounds, FrameReader, type ReceivedFrame } from './frame-reader.js'
+import { type Clock, isDwcpError } from '@dwcp/interface'
+import { getCongestionControl, setCongestionControl, type TcpInfo, tcpInfo } from '@dwcp/native-rdma/socket'
+import { type FrameStream, openFrameStream, type ReceivedStreamFrame, type StreamSecrets } from '@dwcp/native-rdma/stream'
+import { amstError, asError, messageOf } from './errors.js'
+import { EMPTY, FRAME, type Frame, frameTypeOf, type ReceivedFrame } from './frame.js'
 import type { StreamStats } from './stats.js'
 
-const PONG_QUEUE_BYTES = 1_048_576
-/** Read from one stream in one turn of the loop. */
-const TURN_BYTES = 262_144
+/**
+ * From here on loss says little of congestion, and what a path holds is long in coming: BBR (Cardwell et al., 2016) where the kernel
+ * has it.
+ */
+const WIDE_AREA_RTT_MS = 2
+/** Given to the thread that sends: enough for it while the loop comes round, and on the stream that carries messages little in front of one. */
+const SEND_QUEUE_BYTES = { control: 524_288, data: 2_097_152 } as const
+/** Read ahead of the session; beyond it the peer is held back by TCP. */
+const RECEIVE_QUEUE_BYTES = 1_048_576
+
+export interface FrameBounds {
+  readonly chunkBytes: number
+  /** Of every other frame. */
+  readonly controlBytes: number
+}
+
+/** What a hello leaves. */
+export interface Connection {
+  readonly socket: Socket
+  /** What came with it. */
+  readonly rest: Buffer
+  /** The keys that every frame is sealed with: outside TLS, in a session that has it. */
+  readonly secrets?: StreamSecrets
+  /** Who called has yet to show that it has the other half of the keys. */
+  readonly isUnproven?: boolean
+}
 
 export interface StreamEvents {
+  /** The caller has shown its keys. */
+  readonly proven: (stream: Stream) => void
   readonly frame: (stream: Stream, frame: ReceivedFrame) => void
   /** It takes more. */
   readonly drained: () => void
@@ -26,86 +50,89 @@ export class Stream {
   readonly index: number
   /** Never the same twice in a session, unlike the index. */
   readonly serial: number
-  readonly #socket: Socket
+  readonly #connection: Connection
   readonly #clock: Clock
-  readonly #hash: Hash
+  readonly #bounds: FrameBounds
   readonly #events: StreamEvents
-  readonly #descriptor: number | undefined
+  /** Absent until it has taken the socket over. */
+  #frames: FrameStream | undefined
   #heardMs: number
   #ping: { readonly id: number; readonly sentMs: number } | undefined
   #pings = 0
   #pingRttMs: number | undefined
   #pingMinRttMs: number | undefined
+  /** Once it is proven, or dead. */
+  readonly settled: Promise<void>
+  #settle: () => void = () => undefined
   #dead = false
-  #corked = false
+  #awaitsRoom = false
   #damaged = 0
-  #turnBytes = 0
 
   constructor(
     name: { readonly index: number; readonly serial: number },
-    socket: Socket,
-    environment: { readonly clock: Clock; readonly hash: Hash; readonly bounds: FrameBounds },
+    connection: Connection,
+    environment: { readonly clock: Clock; readonly bounds: FrameBounds },
     events: StreamEvents,
   ) {
     this.index = name.index
     this.serial = name.serial
-    this.#socket = socket
+    this.#connection = connection
     this.#clock = environment.clock
-    this.#hash = environment.hash
+    this.#bounds = environment.bounds
     this.#events = events
-    this.#descriptor = descriptorOf(socket)
     this.#heardMs = this.#clock.monotonicMs()
-    const reader = new FrameReader(environment.hash, environment.bounds, (frame) => this.#receive(frame))
-    this.#take = (bytes) => {
-      try {
-        if (!this.#dead) reader.push(bytes)
-      } catch (error) {
-        this.fail(asError(error))
-      }
-    }
+    this.settled = new Promise((resolve) => (this.#settle = resolve))
   }
 
-  readonly #take: (bytes: Buffer) => void
-
-  /** Begins to read; `rest` came with the hello. */
-  start(rest: Buffer): void {
-    this.#socket.setNoDelay(true)
-    this.#socket
-      .on('data', (bytes) => {
-        this.#heardMs = this.#clock.monotonicMs()
-        this.#take(bytes)
-        this.#takeTurns(bytes.byteLength)
+  /** Carries frames until it dies. */
+  async start(): Promise<void> {
+    const { socket, rest, secrets, isUnproven = false } = this.#connection
+    try {
+      const frames = await openFrameStream(socket, {
+        bodyBytesMax: roomsOf(this.#bounds),
+        sendQueueBytes: this.index === 0 ? SEND_QUEUE_BYTES.control : SEND_QUEUE_BYTES.data,
+        receiveQueueBytes: RECEIVE_QUEUE_BYTES,
+        received: rest,
+        ...(secrets === undefined ? {} : { secrets }),
       })
-      .on('drain', () => {
-        // The peer takes what we send: that is life too, on a stream that carries nothing back.
+      if (this.#dead) return frames.destroy()
+      this.#frames = frames
+      this.#chooseCongestionControl()
+      this.probe()
+      this.#events.drained()
+      let isProven = !isUnproven
+      for await (const batch of frames.frames) {
         this.#heardMs = this.#clock.monotonicMs()
-        this.#events.drained()
-      })
-      .on('end', () => this.fail(lost('the peer closed the stream')))
-      .on('error', (cause) => this.fail(lost(cause.message, cause)))
-      .on('close', () => this.fail(lost('the stream was closed')))
-    if (this.#socket.destroyed) return this.fail(lost('the stream was closed'))
-    this.#take(rest)
-    this.#socket.resume()
+        if (!isProven) {
+          isProven = true
+          this.#settle()
+          this.#events.proven(this)
+        }
+        for (const frame of batch) this.#receive(frame)
+      }
+      this.fail(lost('the peer closed the stream'))
+    } catch (error) {
+      this.fail(translated(error))
+    }
   }
 
   get writable(): boolean {
-    return !this.#dead && !this.#socket.writableNeedDrain
+    return !this.#dead && this.#frames?.writable === true
   }
 
-  /** Frames of one turn of the loop leave together. */
-  write(frame: Frame, digest?: Uint8Array): void {
-    if (this.#dead) return
-    if (!this.#corked) {
-      this.#corked = true
-      this.#socket.cork()
-      process.nextTick(() => {
-        this.#corked = false
-        this.#socket.uncork()
-      })
-    }
-    this.#socket.write(encodeHeader(this.#hash, frame, this.#events.ack(), digest))
-    if (frame.body.byteLength > 0) this.#socket.write(frame.body)
+  /** Before {@link Stream.writable} it is dropped, and past it queued all the same. */
+  write(frame: Frame): void {
+    const frames = this.#frames
+    if (this.#dead || frames === undefined) return
+    if (frames.write({ ...frame, ack: this.#events.ack() }) || this.#awaitsRoom) return
+    this.#awaitsRoom = true
+    void frames.drained().then(() => {
+      this.#awaitsRoom = false
+      if (this.#dead) return
+      // The peer takes what we send: that is life too, on a stream that carries nothing back.
+      this.#heardMs = this.#clock.monotonicMs()
+      this.#events.drained()
+    })
   }
 
   /** Asks for a sign of life. @returns how long ago the last one was. */
@@ -127,25 +154,29 @@ export class Stream {
   fail(reason: Error): void {
     if (this.#dead) return
     this.#dead = true
-    this.#socket.destroy()
+    this.#settle()
+    this.#connection.socket.destroy()
+    this.#frames?.destroy()
     this.#events.dead(this, reason)
   }
 
   /** Sends what is written, then the end. */
   end(): void {
-    this.#socket.end()
+    void this.#frames?.close()
   }
 
   info(): TcpInfo | undefined {
-    return this.#descriptor === undefined || this.#dead ? undefined : tcpInfo(this.#descriptor)
+    const descriptor = this.#descriptor
+    return descriptor === undefined ? undefined : tcpInfo(descriptor)
   }
 
   stats(): StreamStats {
     const info = this.info()
+    const descriptor = this.#descriptor
     return {
       index: this.index,
-      sentBytes: this.#socket.bytesWritten,
-      receivedBytes: this.#socket.bytesRead,
+      sentBytes: this.#frames?.sentBytes ?? 0,
+      receivedBytes: this.#frames?.receivedBytes ?? 0,
       rttMs: info?.rttMs ?? this.#pingRttMs,
       minRttMs: info?.minRttMs ?? this.#pingMinRttMs,
       rttSource: info ? 'tcp-info' : this.#pingRttMs === undefined ? undefined : 'ping',
@@ -154,35 +185,49 @@ export class Stream {
       retransmittedRatio: info && info.bytesSent > 0 ? info.bytesRetransmitted / info.bytesSent : undefined,
       retransmittedBytes: info?.bytesRetransmitted,
       notSentBytes: info?.notSentBytes,
-      congestionControl: info && this.#descriptor !== undefined ? getCongestionControl(this.#descriptor) : undefined,
+      congestionControl: info && descriptor !== undefined ? getCongestionControl(descriptor) : undefined,
     }
   }
 
-  /** libuv reads up to 2 MiB from one socket before it looks at the next: messages on the others must not wait for that. */
-  #takeTurns(bytes: number): void {
-    if (this.#turnBytes === 0) {
-      setImmediate(() => {
-        this.#turnBytes = 0
-        if (!this.#dead && this.#socket.isPaused()) this.#socket.resume()
-      })
-    }
-    this.#turnBytes += bytes
-    if (this.#turnBytes >= TURN_BYTES) this.#socket.pause()
+  #chooseCongestionControl(): void {
+    const descriptor = this.#descriptor
+    if (descriptor === undefined || (tcpInfo(descriptor)?.rttMs ?? 0) < WIDE_AREA_RTT_MS) return
+    setCongestionControl(descriptor, 'bbr')
   }
 
-  #receive(frame: ReceivedFrame): void {
+  get #descriptor(): number | undefined {
+    return this.#dead ? undefined : this.#frames?.descriptor
+  }
+
+  #receive({ type, id, sequence, ack, body, digest, intact }: ReceivedStreamFrame): void {
     if (this.#dead) return
-    if (frame.type !== FRAME.ping && frame.type !== FRAME.pong) return this.#events.frame(this, frame)
-    if (frame.type === FRAME.ping) {
+    const frameType = frameTypeOf(type)
+    if (frameType !== FRAME.ping && frameType !== FRAME.pong) {
+      const bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength)
+      return this.#events.frame(this, { type: frameType, id, sequence, ack, body: bytes, digest, intact })
+    }
+    if (frameType === FRAME.ping) {
       // A peer that asks and never reads must not fill this queue; one that reads sees life in what is queued already.
-      if (this.#socket.writableLength < PONG_QUEUE_BYTES) this.write({ type: FRAME.pong, id: frame.id, sequence: 0, body: EMPTY })
+      if (this.writable) this.write({ type: FRAME.pong, id, sequence: 0, body: EMPTY })
       return
     }
-    if (this.#ping?.id !== frame.id) return
+    if (this.#ping?.id !== id) return
     this.#pingRttMs = this.#clock.monotonicMs() - this.#ping.sentMs
     this.#pingMinRttMs = Math.min(this.#pingMinRttMs ?? this.#pingRttMs, this.#pingRttMs)
     this.#ping = undefined
   }
+}
+
+/** Every type of frame that there is, each with the longest body that it may have. */
+function roomsOf({ chunkBytes, controlBytes }: FrameBounds): ReadonlyMap<number, number> {
+  return new Map(Object.values(FRAME).map((type) => [type, type === FRAME.chunk ? chunkBytes : controlBytes]))
+}
+
+function translated(error: unknown): Error {
+  if (isDwcpError(error, 'ERR_NATIVE_CORRUPT') || isDwcpError(error, 'ERR_NATIVE_FORGED'))
+    return amstError('ERR_AMST_CORRUPT', error.message, { retryable: true, cause: error })
+  if (isDwcpError(error, 'ERR_NATIVE_TOO_LARGE')) return amstError('ERR_AMST_LIMIT', error.message, { cause: error })
+  return isDwcpError(error, 'ERR_NATIVE_PEER_LOST') ? lost(messageOf(error), error) : asError(error)
 }
 
 const lost = (what: string, cause?: unknown): Error =>

@@ -1,8 +1,11 @@
+import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
+import { connect, createServer } from 'node:net'
 import { loadHash } from '@dwcp/native-rdma/hash'
+import { openFrameStream, type StreamFrame } from '@dwcp/native-rdma/stream'
 import { expect, test } from 'vitest'
-import { encodeCredit, encodeEnding, encodeLabelled, encodeOpening } from './body.ts'
-import { EMPTY, encodeHeader, FRAME } from './frame.ts'
+import { encodeCredit, encodeEnding, encodeHave, encodeLabelled, encodeOpening } from './body.ts'
+import { EMPTY, FRAME } from './frame.ts'
 import { decodeHello, encodeHello, helloBytes } from './hello.ts'
 
 const hash = await loadHash()
@@ -10,19 +13,17 @@ const page = await readFile(new URL('../../../docs/wire/amst.md', import.meta.ur
 const hello = Buffer.from('hello')
 
 test.each([
-  ['ping', encodeHeader(hash, { type: FRAME.ping, id: 5, sequence: 0, body: EMPTY }, 0)],
-  ['chunk', Buffer.concat([encodeHeader(hash, { type: FRAME.chunk, id: 1, sequence: 0, body: hello }, 4), hello])],
-  [
-    'message',
-    Buffer.concat([
-      encodeHeader(hash, { type: FRAME.message, id: 0, sequence: 1, body: encodeLabelled('x', hello) }, 7),
-      encodeLabelled('x', hello),
-    ]),
-  ],
-  ['open', encodeOpening({ className: 1, lengthBytes: 5, name: 'disk', metadata: Uint8Array.of(9) })],
+  ['ping', await bytesOf({ type: FRAME.ping, id: 5, sequence: 0, ack: 0, body: EMPTY })],
+  ['chunk', await bytesOf({ type: FRAME.chunk, id: 1, sequence: 0, ack: 4, body: hello })],
+  ['message', await bytesOf({ type: FRAME.message, id: 0, sequence: 1, ack: 7, body: encodeLabelled('x', hello) })],
+  ['open', encodeOpening({ className: 1, lengthBytes: 5, blockBytes: 262_144, key: 'k', name: 'disk', metadata: Uint8Array.of(9) })],
   ['end', encodeEnding({ chunks: 2, lengthBytes: 5, digest: hash.xxh3_128(hello) })],
-  ['credit', encodeCredit({ received: 3, granted: 1_048_576 })],
+  ['credit', encodeCredit({ received: 3, granted: 1_048_576, placed: [] })],
+  ['credit of blocks', encodeCredit({ received: 0, granted: 1_048_576, placed: [2, 7] })],
+  ['have', encodeHave([{ first: 1, count: 2, digest: hash.xxh3_128(hello) }])],
   ['join', encodeHello({ kind: 'join', secret: Uint8Array.from({ length: 16 }, (_, n) => n), index: 2 })],
+  ['seal', encodeHello({ kind: 'seal', tag: new Uint8Array(8).fill(1), index: 2, random: new Uint8Array(32).fill(3) })],
+  ['sealed', encodeHello({ kind: 'sealed', random: new Uint8Array(32).fill(4) })],
   ['refuse', encodeHello({ kind: 'refuse', code: 'ERR_AMST_REFUSED', message: 'no' })],
 ])('the bytes of "%s" are those that docs/wire/amst.md shows', (name, bytes) => {
   expect(page).toContain(`| ${name} | \`${Buffer.from(bytes).toString('hex')}\` |`)
@@ -49,3 +50,22 @@ test('a hello that is cut, damaged, of another version or another protocol is re
     }
   }
 })
+
+/** What a stream sends for a frame. */
+async function bytesOf(frame: StreamFrame): Promise<Buffer> {
+  const server = createServer({ allowHalfOpen: true }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const bound = server.address()
+  const caller = connect(bound !== null && typeof bound === 'object' ? bound.port : 0, '127.0.0.1')
+  const [[accepted]] = await Promise.all([once(server, 'connection'), once(caller, 'connect')])
+  await using stream = await openFrameStream(caller, { bodyBytesMax: new Map() })
+  stream.write(frame)
+  const closed = stream.close()
+  const parts: Buffer[] = []
+  for await (const part of accepted) parts.push(part)
+  accepted.end()
+  for await (const _ of stream.frames) throw new Error('nothing was sent to it')
+  await closed
+  server.close()
+  return Buffer.concat(parts)
+}

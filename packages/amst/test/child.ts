@@ -1,4 +1,5 @@
-import { connect, createTransport, listen } from '../src/index.ts'
+import { join } from 'node:path'
+import { connect, createTransport, fileSource, listen, openTransferJournal, type Session, type TransferJournal } from '../src/index.ts'
 
 /** One end in a process of its own, to be killed. Tells its address, or that its object is under way. */
 const [role, host = '', port = '0'] = process.argv.slice(2)
@@ -28,7 +29,31 @@ async function node(): Promise<void> {
   process.send?.(transport.address)
 }
 
-const roles: Readonly<Record<string, () => Promise<void>>> = { serve, call, node }
+/** Saves what comes under its name, until its parent has had enough. */
+async function keep(): Promise<void> {
+  const journal = await openTransferJournal(join(host, 'journal'))
+  const server = await listen({ nodeId: 'child', port: Number(port), plaintext: true })
+  process.send?.(server.address)
+  for await (const session of server) void keepAll(session, journal)
+}
+
+async function keepAll(session: Session, journal: TransferJournal): Promise<void> {
+  for await (const transfer of session.incoming) {
+    void transfer.saveTo(join(host, transfer.name), { journal }).then(
+      (saved) => process.send?.(saved),
+      () => undefined,
+    )
+  }
+}
+
+/** Sends a file under a key, and tells what it came to. */
+async function give(): Promise<void> {
+  const session = await connect({ host: '127.0.0.1', port: Number(port) }, { nodeId: 'child', plaintext: true })
+  const receipt = await session.send(await fileSource(host), { name: 'to', resume: 'one' })
+  process.send?.({ receipt, sentBytes: session.stats().sentBytes })
+}
+
+const roles: Readonly<Record<string, () => Promise<void>>> = { serve, call, node, keep, give }
 // The parent's end is the end.
 process.on('disconnect', () => process.exit())
 await roles[role ?? '']?.()

@@ -107,6 +107,32 @@ test('an object that nobody reads holds its sender at the initial window, and no
   expect(await unread).toMatchObject({ code: 'ERR_AMST_PEER_LOST' })
 })
 
+test('an object whose path holds more than its window gets a wider one, within its bounds, once its reader keeps up', async () => {
+  const MIB = 2 ** 20
+  const limits = { initialWindowBytes: MIB, objectWindowBytes: MIB, objectWindowMaxBytes: 8 * MIB }
+  const { a, b } = await pairThroughProxy({ delayMs: 20, limits })
+  let given = 0
+  const source = async function* (): AsyncGenerator<Uint8Array> {
+    for (;;) {
+      given += 65_536
+      yield new Uint8Array(65_536)
+    }
+  }
+  const sent = a.send({ stream: source() }).catch((error: unknown) => error)
+  const reader = (await firstOf(b)).stream[Symbol.asyncIterator]()
+  let read = 0
+  while (read < 40 * MIB) read += (await reader.next()).value?.byteLength ?? 0
+  let before = -1
+  while (given !== before) {
+    before = given
+    await new Promise((resolve) => setTimeout(resolve, 300))
+  }
+  expect(given - read).toBeGreaterThan(2 * MIB)
+  expect(given - read).toBeLessThanOrEqual(8 * MIB + 65_536)
+  await reader.return?.()
+  expect(await sent).toMatchObject({ code: 'ERR_AMST_REJECTED' })
+})
+
 test('garbage and half a hello cost a bounded time, and the listener serves on', async () => {
   const server = await listen({ nodeId: 'b', plaintext: true, limits: { handshakeTimeoutMs: 200, unauthenticatedConnections: 3 } })
   onTestFinished(() => server.close())

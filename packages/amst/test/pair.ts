@@ -1,9 +1,9 @@
-import type { Address } from '@dwcp/interface'
+import type { Address, TlsCredentials } from '@dwcp/interface'
 import { onTestFinished } from 'vitest'
 import { type AmstLimits, connect, type IncomingTransfer, listen, type Server, type Session } from '../src/index.ts'
 import { openProxy, type Proxy } from './proxy.ts'
 
-/** Two ends of one plaintext session, with a proxy between them; all of it closed after the test. */
+/** Two ends of one session, with a proxy between them; all of it closed after the test. */
 export interface Pair {
   readonly a: Session
   readonly b: Session
@@ -14,15 +14,26 @@ export interface Pair {
 
 export async function pairThroughProxy(
   options: {
+    /** Of the dialling end. @defaultValue a */
+    readonly name?: string
     readonly streams?: number
     readonly limits?: Partial<AmstLimits>
-    readonly damage?: (bytes: Buffer, toServer: boolean) => Buffer
+    /** @defaultValue plaintext */
+    readonly tls?: { readonly a: TlsCredentials; readonly b: TlsCredentials }
+    readonly delayMs?: number
+    readonly damage?: (bytes: Buffer, toServer: boolean, before: number) => Buffer
   } = {},
 ): Promise<Pair> {
   const limits = options.limits ?? {}
-  const server = await listen({ nodeId: 'b', plaintext: true, limits })
-  const proxy = await openProxy(server.address, options.damage)
-  const a = await connect(proxy.address, { nodeId: 'a', plaintext: true, limits, streams: options.streams ?? 4 })
+  const security = (tls: TlsCredentials | undefined) => (tls === undefined ? { plaintext: true } : { tls })
+  const server = await listen({ nodeId: 'b', ...security(options.tls?.b), limits })
+  const proxy = await openProxy(server.address, options.damage, options.delayMs)
+  const a = await connect(proxy.address, {
+    nodeId: options.name ?? 'a',
+    ...security(options.tls?.a),
+    limits,
+    streams: options.streams ?? 4,
+  })
   const accepted = await server[Symbol.asyncIterator]().next()
   onTestFinished(async () => {
     a.destroy()

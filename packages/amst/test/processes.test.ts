@@ -1,11 +1,14 @@
 import { type ChildProcess, fork } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Address } from '@dwcp/interface'
 import { build } from 'tsup'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
-import { connect, createTransport, listen } from '../src/index.ts'
+import { connect, createTransport, fileSource, listen, openTransferJournal } from '../src/index.ts'
 
 const here = fileURLToPath(new URL('..', import.meta.url))
 let folder = ''
@@ -52,7 +55,7 @@ test('the example of the README runs', async () => {
   const output: Buffer[] = []
   child.stdout?.on('data', (bytes) => output.push(bytes))
   expect(await once(child, 'close')).toEqual([0, null])
-  expect(Buffer.concat(output).toString()).toMatch(/^disk 12\n\{\s+lengthBytes: 12,\s+digest: 'xxh3-128:[0-9a-f]{32}'\s+\}\n$/)
+  expect(Buffer.concat(output).toString()).toMatch(/^disk 12\n\{\s+lengthBytes: 12,\s+digest: 'blocks-xxh3-128:[0-9a-f]{32}'\s+\}\n$/)
 })
 
 test('a receiver killed in the middle of an object is a typed error for its sender', async () => {
@@ -113,3 +116,89 @@ test('a node that was killed and started again is dialled again, and the watcher
   await echo(2)
   expect(echoes).toEqual([1, 2])
 })
+
+const KILLS = Number(process.env['DWCP_TRANSFER_KILLS'] ?? 10)
+const SEED = Number(process.env['DWCP_SEED'] ?? Date.now() % 1_000_000)
+const FILE_BYTES = 64 * 1_048_576 + 4097
+
+/** Lehmer's generator: 0 to 1. */
+function drawsFrom(seed: number): () => number {
+  let state = (seed % 2_147_483_646) + 1
+  return () => {
+    state = (state * 48_271) % 2_147_483_647
+    return state / 2_147_483_647
+  }
+}
+
+async function fileToSend(): Promise<{ readonly at: string; readonly from: string; readonly bytes: Buffer }> {
+  const at = await mkdtemp(join(tmpdir(), 'amst-kills-'))
+  onTestFinished(() => rm(at, { recursive: true }))
+  const bytes = randomBytes(FILE_BYTES)
+  await writeFile(join(at, 'from'), bytes)
+  return { at, from: join(at, 'from'), bytes }
+}
+
+test(`a receiver killed ${KILLS} times at random bytes has the file in the end, and each byte was sent about once (seed ${SEED})`, async () => {
+  const draw = drawsFrom(SEED)
+  const { at, from, bytes } = await fileToSend()
+  let [kills, sentBytes, port] = [0, 0, 0]
+  // Ends with the first session that nobody kills.
+  for (;;) {
+    const child = start('keep', at, String(port))
+    port = (await addressOf(child)).port
+    const session = await connect({ host: '127.0.0.1', port }, { nodeId: 'a', plaintext: true })
+    const goal = kills < KILLS ? draw() * (FILE_BYTES / KILLS) : Number.POSITIVE_INFINITY
+    const source = await fileSource(from)
+    const read = async (offset: number, lengthBytes: number): Promise<Uint8Array> => {
+      if (session.stats().sentBytes >= goal) child.kill('SIGKILL')
+      return source.read(offset, lengthBytes)
+    }
+    const done = await session.send({ ...source, read }, { name: 'to', resume: 'one' }).catch((error: unknown) => error)
+    sentBytes += session.stats().sentBytes
+    session.destroy()
+    if (!(done instanceof Error)) break
+    expect(done).toMatchObject({ retryable: true })
+    child.kill('SIGKILL')
+    kills += 1
+  }
+  expect(bytes.equals(await readFile(join(at, 'to')))).toBe(true)
+  expect((await readdir(at)).toSorted()).toEqual(['from', 'journal', 'to'])
+  // What was on its way, or in the dead process, and the initial window of each session.
+  expect(sentBytes - FILE_BYTES).toBeLessThan((kills + 1) * 8 * 1_048_576)
+}, 120_000)
+
+test(`a sender killed ${KILLS} times at random times has sent the file in the end (seed ${SEED})`, async () => {
+  const draw = drawsFrom(SEED + 1)
+  const { at, from, bytes } = await fileToSend()
+  await using journal = await openTransferJournal(join(at, 'journal'))
+  const server = await listen({ nodeId: 'b', plaintext: true })
+  onTestFinished(() => server.close())
+  const completed: boolean[] = []
+  const serving = (async () => {
+    for await (const session of server) {
+      void (async () => {
+        for await (const transfer of session.incoming)
+          void transfer.saveTo(join(at, 'to'), { journal }).then(
+            ({ isRepeat }) => completed.push(isRepeat),
+            () => undefined,
+          )
+      })()
+    }
+  })()
+  for (let kills = 0; ; kills += 1) {
+    const child = start('give', from, String(server.address.port))
+    const told = once(child, 'message')
+    const isEnded = once(child, 'exit')
+    if (kills < KILLS) setTimeout(() => child.kill('SIGKILL'), 60 + draw() * 150)
+    const isDone = await Promise.race([told.then(() => true), isEnded.then(() => false)])
+    if (!isDone) continue
+    const [last] = await told
+    expect(last).toMatchObject({ receipt: { lengthBytes: FILE_BYTES } })
+    break
+  }
+  // Exactly once, however often it was completed.
+  expect(completed.filter((isRepeat) => !isRepeat)).toHaveLength(1)
+  expect(bytes.equals(await readFile(join(at, 'to')))).toBe(true)
+  server.destroy()
+  await serving
+}, 120_000)

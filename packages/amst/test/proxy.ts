@@ -16,12 +16,22 @@ export interface Proxy {
   close(): Promise<void>
 }
 
-export async function openProxy(target: Address, damage: (bytes: Buffer, toServer: boolean) => Buffer = (bytes) => bytes): Promise<Proxy> {
+/**
+ * @param damage - Is told how many connections came before.
+ * @param delayMs - In each direction.
+ */
+export async function openProxy(
+  target: Address,
+  damage: (bytes: Buffer, toServer: boolean, before: number) => Buffer = (bytes) => bytes,
+  delayMs = 0,
+): Promise<Proxy> {
   let pairs: { readonly client: Socket; readonly server: Socket }[] = []
+  let connections = 0
   let isCut = false
   let isFrozen = false
   const proxy: Server = createServer((client) => {
     if (isCut) return void client.destroy()
+    const before = connections++
     const server = connect(target)
     for (const socket of [client, server]) socket.on('error', () => undefined)
     const pair = { client, server }
@@ -32,10 +42,13 @@ export async function openProxy(target: Address, damage: (bytes: Buffer, toServe
       [server, client, false],
     ] as const) {
       from.on('data', (bytes) => {
-        if (!to.write(damage(bytes, toServer))) {
+        const pass = (): void => {
+          if (to.write(damage(bytes, toServer, before))) return
           from.pause()
           to.once('drain', () => from.resume())
         }
+        if (delayMs > 0) setTimeout(pass, delayMs)
+        else pass()
       })
       from.on('close', () => {
         to.destroy()

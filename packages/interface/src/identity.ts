@@ -8,8 +8,8 @@ export type ClusterId = string
 export type SigningDomain = string
 /** `<algorithm>:<lower-case hex>`, for example `sha-256:9f86…`; equal strings are equal digests. */
 export type Digest = `${DigestAlgorithm}:${string}`
-/** `xxh3-128` finds accidents only; content addresses shared with peers that are not trusted use `sha-256` or `blake3`. `pages-*` is the root of a page tree. */
-export type DigestAlgorithm = 'xxh3-128' | 'sha-256' | 'blake3' | 'pages-xxh3-128'
+/** `xxh3-128` finds accidents only; content addresses shared with peers that are not trusted use `sha-256` or `blake3`. `pages-*` is the root of a page tree, `blocks-*` the digest of the digests of all blocks. */
+export type DigestAlgorithm = 'xxh3-128' | 'sha-256' | 'blake3' | 'pages-xxh3-128' | 'blocks-xxh3-128'
 
 /** PEM texts for mutual TLS 1.3. */
 export interface TlsCredentials {

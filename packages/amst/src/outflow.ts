@@ -1,0 +1,103 @@
+import { encodeLength } from './body.js'
+import { FRAME, type Frame, type FrameType } from './frame.js'
+import type { Stream } from './stream.js'
+
+/** What a chunk costs of its window beyond its bytes: many small ones must not cost the receiver more than few large. */
+export const CHUNK_COST_BYTES = 256
+/** Chunks read ahead of the sockets: enough that a socket never waits for the source's next turn of the loop. */
+const READY_CHUNKS = 8
+
+export interface Chunk {
+  readonly frame: Frame
+  /** The stream it was last written to. */
+  stream: Stream | undefined
+  /** It, or what it was read again for. */
+  wasSent: boolean
+}
+
+export interface OutgoingEvents {
+  readonly control: (type: FrameType, id: number, body: Uint8Array) => void
+  /** Chunks are ready. */
+  readonly ready: () => void
+}
+
+/** The chunks of one object that wait for a stream, and the window that they come out of. */
+export class Outflow {
+  readonly #id: number
+  readonly #windowMaxBytes: number
+  readonly #events: OutgoingEvents
+  readonly #ready: Chunk[] = []
+  #granted: number
+  /** The grant that the peer was told is too small. */
+  #blockedAt = -1
+  #spent = 0
+  #resentBytes = 0
+  #isOver = false
+  #wake: () => void = () => undefined
+
+  constructor(id: number, window: { readonly initialBytes: number; readonly maxBytes: number }, events: OutgoingEvents) {
+    this.#id = id
+    this.#granted = window.initialBytes
+    this.#windowMaxBytes = window.maxBytes
+    this.#events = events
+  }
+
+  get resentBytes(): number {
+    return this.#resentBytes
+  }
+
+  /**
+   * Waits for a place in front of the streams, and for a window of `costBytes`: 0 for what was paid for.
+   * @param isUseless - Ends the wait where nothing is to be sent any more; asked at each {@link Outflow.wake}.
+   */
+  async room(costBytes: number, isUseless: () => boolean = () => false): Promise<void> {
+    const isPastGrant = (): boolean => this.#spent + costBytes > this.#granted
+    while (!this.#isOver && !isUseless() && (this.#ready.length >= READY_CHUNKS || isPastGrant())) {
+      if (isPastGrant() && this.#ready.length === 0 && this.#blockedAt !== this.#granted) {
+        this.#blockedAt = this.#granted
+        this.#events.control(FRAME.blocked, this.#id, encodeLength(this.#granted))
+      }
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve
+      })
+    }
+  }
+
+  wake(): void {
+    this.#wake()
+  }
+
+  push(chunk: Chunk, costBytes: number): void {
+    this.#spent += costBytes
+    this.#ready.push(chunk)
+    this.#events.ready()
+  }
+
+  /** Before all that waits. */
+  pushFirst(chunks: readonly Chunk[]): void {
+    this.#ready.unshift(...chunks.filter((chunk) => !this.#ready.includes(chunk)))
+    this.#events.ready()
+  }
+
+  take(stream: Stream): Chunk | undefined {
+    const chunk = this.#ready.shift()
+    if (!chunk) return undefined
+    if (chunk.wasSent) this.#resentBytes += chunk.frame.body.byteLength
+    chunk.wasSent = true
+    chunk.stream = stream
+    if (this.#ready.length < READY_CHUNKS) this.#wake()
+    return chunk
+  }
+
+  /** What is kept until acknowledged stays within this end's bound, whatever the peer grants. */
+  grant(granted: number, ackedCostBytes: number): void {
+    this.#granted = Math.max(this.#granted, Math.min(granted, ackedCostBytes + this.#windowMaxBytes))
+    this.#wake()
+  }
+
+  stop(): void {
+    this.#isOver = true
+    this.#ready.length = 0
+    this.#wake()
+  }
+}

@@ -26,7 +26,7 @@ test('a map is whole once every block is here, in whatever order they come, and 
   )
 })
 
-test('what is claimed is said in ranges, rising, none longer than 1024, and counts once it is confirmed', () => {
+test('what is claimed is said in ranges, rising, none longer than 1024, until it is refused', () => {
   const map = new BlockMap(5000)
   for (let block = 0; block < 3000; block += 1) if (block % 1500 !== 7) map.claim(block, digestOf(block))
   const ranges = map.claims(hash, 100)
@@ -39,9 +39,32 @@ test('what is claimed is said in ranges, rising, none longer than 1024, and coun
   ])
   const [{ digest } = { digest: undefined }] = ranges
   expect(digest).toEqual(hash.xxh3_128(Buffer.concat([0, 1, 2, 3, 4, 5, 6].map(digestOf))))
-  map.confirm(3)
   map.refuse(4)
-  expect([map.isHere(3), map.isClaimed(4), map.isHere(4), map.isClaimed(5)]).toEqual([true, false, false, true])
+  expect([map.isClaimed(3), map.isClaimed(4), map.isClaimed(5)]).toEqual([true, false, true])
+})
+
+test('what is claimed counts once both ends have looked, and no more when it comes anew', () => {
+  const claimed = (): BlockMap => {
+    const map = new BlockMap(3)
+    for (const block of [0, 1, 2]) map.claim(block, digestOf(block))
+    return map
+  }
+  const looks = [(map: BlockMap) => [0, 1, 2].forEach((block) => map.confirm(block)), (map: BlockMap) => map.compared(0, 3, true)]
+  for (const order of [looks, looks.toReversed()]) {
+    const map = claimed()
+    for (const look of order) {
+      expect(map.isWhole).toBe(false)
+      look(map)
+      look(map)
+    }
+    expect(map.isWhole).toBe(true)
+    map.place(1, digestOf(7))
+    expect([map.isWhole, map.hasCome(1), map.isClaimed(1)]).toEqual([true, true, false])
+    map.compared(1, 2, false)
+    expect([map.isWhole, map.hasCome(1), map.isClaimed(2)]).toEqual([false, true, false])
+    map.place(2, digestOf(2))
+    expect(map.isWhole).toBe(true)
+  }
 })
 
 test('claims that do not fit are given up', () => {

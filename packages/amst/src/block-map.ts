@@ -5,8 +5,11 @@ const DIGEST_BYTES = 16
 const FIRST_BLOCKS = 64
 /** One that does not fit costs this many to send again. */
 const RANGE_BLOCKS = 1024
-/** What is known of a block. Claimed: a journal says that it is here, and nobody has looked yet. */
-const [MISSING, CLAIMED, HERE] = [0, 1, 2] as const
+/**
+ * What is known of a block: a journal says that it is here; this end has looked, and it is; the sender has the same; it came. One that did
+ * not come is here only when both ends have looked: a source may have changed since.
+ */
+const [CLAIMED, RIGHT, SAME, CAME] = [1, 2, 4, 8] as const
 
 /** Which blocks of an object are here, and what they are. Grows with what comes, not with what is announced. */
 export class BlockMap {
@@ -30,32 +33,42 @@ export class BlockMap {
     return block < this.count && block <= this.#frontier + BLOCKS_AHEAD
   }
 
-  isHere(block: number): boolean {
-    return this.#states[block] === HERE
+  hasCome(block: number): boolean {
+    return this.#is(block, CAME)
   }
 
   isClaimed(block: number): boolean {
-    return this.#states[block] === CLAIMED
+    return this.#is(block, CLAIMED)
   }
 
   claim(block: number, digest: Uint8Array): void {
     this.#set(block, CLAIMED, digest)
   }
 
+  /** This end has looked at a claimed one, and found it. */
   confirm(block: number): void {
-    if (!this.isClaimed(block)) return
-    this.#states[block] = HERE
-    this.#here += 1
+    this.#agree(block, RIGHT)
   }
 
+  /** The sender has compared what is claimed there with its own bytes. */
+  compared(first: number, count: number, isSame: boolean): void {
+    const end = Math.min(first + count, this.#states.length)
+    for (let block = first; block < end; block += 1) {
+      if (isSame) this.#agree(block, SAME)
+      else this.refuse(block)
+    }
+  }
+
+  /** It is claimed no more, and has to come. */
   refuse(block: number): void {
     if (!this.isClaimed(block)) return
-    this.#states[block] = MISSING
+    if (this.#isHere(block)) this.#here -= 1
+    this.#states[block] = 0
   }
 
   place(block: number, digest: Uint8Array): void {
-    if (!this.isHere(block)) this.#here += 1
-    this.#set(block, HERE, digest)
+    if (!this.#isHere(block)) this.#here += 1
+    this.#set(block, CAME, digest)
   }
 
   digestOf(block: number): Uint8Array {
@@ -83,11 +96,25 @@ export class BlockMap {
     return ranges
   }
 
+  #agree(block: number, state: typeof RIGHT | typeof SAME): void {
+    if (!this.isClaimed(block) || this.#is(block, state)) return
+    this.#states[block] = (this.#states[block] ?? 0) | state
+    if (this.#isHere(block)) this.#here += 1
+  }
+
+  #isHere(block: number): boolean {
+    return this.#is(block, CAME) || (this.#is(block, RIGHT) && this.#is(block, SAME))
+  }
+
+  #is(block: number, state: number): boolean {
+    return ((this.#states[block] ?? 0) & state) !== 0
+  }
+
   #set(block: number, state: number, digest: Uint8Array): void {
     if (block >= this.#states.length) this.#grow(block)
     this.#states[block] = state
     this.#digests.set(digest, block * DIGEST_BYTES)
-    while (this.#frontier < this.#states.length && this.#states[this.#frontier] !== MISSING) this.#frontier += 1
+    while (this.#frontier < this.#states.length && this.#states[this.#frontier] !== 0) this.#frontier += 1
   }
 
   #grow(block: number): void {

@@ -135,6 +135,28 @@ export function decodeHave(body: Buffer): readonly HaveRange[] {
   return ranges
 }
 
+/** What the sender found of a range that the receiver has. */
+export interface Checked {
+  readonly first: number
+  readonly count: number
+  readonly isSame: boolean
+}
+
+const CHECKED_BYTES = 9
+
+export function encodeChecked({ first, count, isSame }: Checked): Buffer {
+  const body = Buffer.alloc(CHECKED_BYTES)
+  body.writeUInt32BE(first, 0)
+  body.writeUInt32BE(count, 4)
+  body.writeUInt8(isSame ? 1 : 0, 8)
+  return body
+}
+
+export function decodeChecked(body: Buffer): Checked {
+  need(body, CHECKED_BYTES)
+  return { first: body.readUInt32BE(0), count: body.readUInt32BE(4), isSame: body.readUInt8(8) === 1 }
+}
+
 /** How many ranges one frame takes. */
 export const haveRangesIn = (bodyBytes: number): number => Math.floor(bodyBytes / HAVE_BYTES)
 

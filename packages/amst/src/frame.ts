@@ -18,6 +18,7 @@ export const FRAME = {
   bye: 27,
   blocked: 28,
   have: 29,
+  checked: 30,
 } as const
 export type FrameType = (typeof FRAME)[keyof typeof FRAME]
 

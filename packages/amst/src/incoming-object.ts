@@ -1,7 +1,7 @@
 import { type NodeId, TRAFFIC_CLASSES, type TrafficClass } from '@dwcp/interface'
 import type { Hash } from '@dwcp/native-rdma/hash'
 import { BlockMap } from './block-map.js'
-import { type Ending, encodeCredit, encodeHave, encodeNumber, encodeTrouble, haveRangesIn, type Opening } from './body.js'
+import { type Checked, type Ending, encodeCredit, encodeHave, encodeNumber, encodeTrouble, haveRangesIn, type Opening } from './body.js'
 import { amstError, asError, codeOf, messageOf } from './errors.js'
 import { EMPTY, FRAME, type FrameType, type ReceivedFrame } from './frame.js'
 import { CHUNK_COST_BYTES } from './outflow.js'
@@ -172,7 +172,7 @@ export class IncomingObjectState {
   /** @throws `ERR_AMST_PROTOCOL` for a sender that disregards its window, or sends no block of the object. */
   chunk(frame: ReceivedFrame): void {
     const { sequence, body, digest } = frame
-    if (this.#state === 'over' || sequence < this.#arrived || this.#chunks.has(sequence) || this.#layout?.map.isHere(sequence)) return
+    if (this.#state === 'over' || sequence < this.#arrived || this.#chunks.has(sequence) || this.#layout?.map.hasCome(sequence)) return
     if (this.#layout) this.#checkBlock(this.#layout, sequence, body)
     this.#arrivedCost += body.byteLength + CHUNK_COST_BYTES
     if (this.#arrivedCost > this.#granted)
@@ -184,11 +184,20 @@ export class IncomingObjectState {
   }
 
   damaged(sequence: number): void {
-    if (this.#state !== 'over' && sequence >= this.#arrived && !this.#layout?.map.isHere(sequence)) this.#askAgain(sequence)
+    if (this.#state !== 'over' && sequence >= this.#arrived && !this.#layout?.map.hasCome(sequence)) this.#askAgain(sequence)
   }
 
   end(ending: Ending): void {
     this.#ending = { ...ending, digest: Uint8Array.from(ending.digest) }
+    this.#wake()
+  }
+
+  /** What the sender says of a range that this end has claimed. @throws `ERR_AMST_PROTOCOL` for blocks that there are not. */
+  checked({ first, count, isSame }: Checked): void {
+    const map = this.#layout?.map
+    if (!map || first + count > map.count)
+      throw amstError('ERR_AMST_PROTOCOL', `the peer speaks of ${count} blocks from ${first} on, which object ${this.id} does not have`)
+    map.compared(first, count, isSame)
     this.#wake()
   }
 

@@ -3,6 +3,7 @@ import type { Hash } from '@dwcp/native-rdma/hash'
 import { AsyncQueue } from './async-queue.js'
 import {
   areBlocks,
+  decodeChecked,
   decodeCredit,
   decodeEnding,
   decodeHave,
@@ -194,6 +195,8 @@ export class Objects {
         return this.#outgoing.get(id)?.credit(decodeCredit(body))
       case FRAME.have:
         return this.#outgoing.get(id)?.have(decodeHave(body))
+      case FRAME.checked:
+        return this.#arriving.get(id)?.checked(decodeChecked(body))
       case FRAME.blocked:
         return this.#arriving.get(id)?.blocked(decodeLength(body))
       case FRAME.again:

@@ -1,4 +1,4 @@
-import { BLOCKS_AHEAD, type Credit, type Ending, encodeEnding, type HaveRange } from './body.js'
+import { BLOCKS_AHEAD, type Credit, type Ending, encodeChecked, encodeEnding, type HaveRange } from './body.js'
 import { amstError } from './errors.js'
 import { FRAME, type Frame } from './frame.js'
 import { CHUNK_COST_BYTES, Outflow } from './outflow.js'
@@ -26,9 +26,9 @@ export class OutgoingBlocks implements Outgoing {
   #isEnding = false
   readonly #inFlight = new Map<number, Stream>()
   /** Sent, and due once more. */
-  readonly #lost: number[] = []
+  readonly #lost = new Set<number>()
   /** Claimed by the receiver, and due after all. */
-  readonly #refused: number[] = []
+  readonly #refused = new Set<number>()
   #cursor = 0
   /** The first that the receiver may not have, at its furthest. */
   #frontier = 0
@@ -80,7 +80,7 @@ export class OutgoingBlocks implements Outgoing {
     for (const [block, carrier] of this.#inFlight) {
       if (carrier !== stream) continue
       this.#inFlight.delete(block)
-      this.#lost.push(block)
+      this.#lost.add(block)
     }
     this.#rouse()
   }
@@ -89,8 +89,8 @@ export class OutgoingBlocks implements Outgoing {
     if (block >= this.#count) throw this.#noSuchBlock(block)
     if (this.#is(block, PLACED)) this.#ackedBytes -= this.#bytesOf(block)
     this.#unmark(block, CLAIMED | PLACED)
-    const list = this.#is(block, SENT) ? this.#lost : this.#refused
-    list.push(block)
+    const due = this.#is(block, SENT) ? this.#lost : this.#refused
+    due.add(block)
     this.#rouse()
   }
 
@@ -142,9 +142,11 @@ export class OutgoingBlocks implements Outgoing {
 
   /** Stays the next one until it is offered. */
   #next(): number | undefined {
-    for (const list of [this.#lost, this.#refused]) {
-      while (list[0] !== undefined && this.#is(list[0], CLAIMED | PLACED)) list.shift()
-      if (list[0] !== undefined) return list[0]
+    for (const due of [this.#lost, this.#refused]) {
+      for (const block of due) {
+        if (!this.#is(block, CLAIMED | PLACED)) return block
+        due.delete(block)
+      }
     }
     while (this.#cursor < this.#count && this.#is(this.#cursor, SENT | CLAIMED | PLACED)) this.#cursor += 1
     while (this.#frontier < this.#cursor && this.#is(this.#frontier, CLAIMED | PLACED)) this.#frontier += 1
@@ -164,7 +166,8 @@ export class OutgoingBlocks implements Outgoing {
     // The peer may have said meanwhile that it has it.
     if (this.#isOver || this.#is(block, CLAIMED | PLACED)) return
     const wasSent = this.#is(block, SENT)
-    for (const list of [this.#lost, this.#refused]) if (list[0] === block) list.shift()
+    this.#lost.delete(block)
+    this.#refused.delete(block)
     this.#mark(block, SENT)
     const frame = { type: FRAME.chunk, id: this.id, sequence: block, body, digest: this.#digestOf(block) }
     this.#flow.push({ frame, stream: undefined, wasSent }, wasSent ? 0 : body.byteLength + CHUNK_COST_BYTES)
@@ -200,6 +203,7 @@ export class OutgoingBlocks implements Outgoing {
       }
       if (this.#isOver) return
       const isSame = Buffer.compare(all.digest(), digest) === 0
+      this.#environment.events.control(FRAME.checked, this.id, encodeChecked({ first, count, isSame }))
       for (let block = first; block < first + count; block += 1) {
         if (!this.#is(block, CLAIMED)) continue
         if (isSame) this.#settle(block)

@@ -29,14 +29,15 @@ async function journalIn(at: string, options: TransferJournalOptions = {}): Prom
   return journal
 }
 
-/** Bytes that end their session when so many blocks were read. */
-function breaking(bytes: Uint8Array, { a }: Pair, blocks: number): BlockSource {
+/** Bytes that end their session when so many blocks were read, and some of them have been saved. */
+function breaking(bytes: Uint8Array, { a }: Pair, blocks: number, saved: Promise<void>): BlockSource {
   let reads = 0
   return {
     lengthBytes: bytes.byteLength,
     read: async (offset, lengthBytes) => {
       reads += 1
       if (reads > blocks) {
+        await saved
         a.destroy()
         await new Promise(() => undefined)
       }
@@ -51,9 +52,10 @@ async function carry(
   source: BlockSource | Uint8Array,
   path: string,
   journal: TransferJournal,
+  onProgress?: () => void,
 ): Promise<readonly [PromiseSettledResult<unknown>, PromiseSettledResult<SavedObject>]> {
   return Promise.allSettled([
-    pair.a.send(source, { resume: 'one' }),
+    pair.a.send(source, { resume: 'one', ...(onProgress && { onProgress }) }),
     firstOf(pair.b).then((transfer) => {
       expect(transfer.resumeKey).toBe('one')
       return transfer.saveTo(path, { journal })
@@ -64,7 +66,11 @@ async function carry(
 /** A first session that breaks in the middle. */
 async function half(path: string, journal: TransferJournal, bytes: Uint8Array = BYTES): Promise<void> {
   const pair = await pairThroughProxy()
-  const [sent, saved] = await carry(pair, breaking(bytes, pair, 24), path, journal)
+  let isSaved = (): void => undefined
+  const some = new Promise<void>((resolve) => {
+    isSaved = resolve
+  })
+  const [sent, saved] = await carry(pair, breaking(bytes, pair, 24, some), path, journal, isSaved)
   expect([sent.status, saved.status]).toEqual(['rejected', 'rejected'])
 }
 
@@ -147,12 +153,18 @@ test.each<[string, (at: string) => Promise<void>]>([
   expect(BYTES.equals(await readFile(join(at, 'to')))).toBe(true)
 })
 
-test('a source that has changed since is sent where it changed, and arrives as it is now', async () => {
+test.each([
+  ['at its beginning', [0]],
+  ['past what goes out before the receiver says what it has', [5]],
+  ['at the end of what was there', [20]],
+  ['here and there', [1, 3, 6, 11, 39]],
+  ['everywhere', Array.from({ length: 40 }, (_, block) => block)],
+])('a source that has changed since, %s, arrives as it is now', async (_where, blocks) => {
   const at = await folder()
   const journal = await journalIn(at)
   await half(join(at, 'to'), journal)
   const changed = Buffer.from(BYTES)
-  changed.set(randomBytes(100), 5 * BLOCK_BYTES)
+  for (const block of blocks) changed.set(randomBytes(100), block * BLOCK_BYTES)
   const [sent, saved] = await carry(await pairThroughProxy(), changed, join(at, 'to'), journal)
   expect([sent, saved]).toMatchObject([{ status: 'fulfilled' }, { status: 'fulfilled' }])
   expect(changed.equals(await readFile(join(at, 'to')))).toBe(true)

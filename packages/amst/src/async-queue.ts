@@ -14,6 +14,12 @@ export class AsyncQueue<T> implements AsyncIterable<T> {
     this.#wake()
   }
 
+  /** Takes a value back that nobody has read. */
+  drop(value: T): void {
+    const at = this.#values.indexOf(value)
+    if (at >= 0) this.#values.splice(at, 1)
+  }
+
   /** What is in it can still be read. */
   end(): void {
     this.#ended = true

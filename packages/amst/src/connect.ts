@@ -166,7 +166,7 @@ export const allowanceOf = (limits: AmstLimits): Allowance => ({
 })
 
 /** Runs `work` under a deadline and the caller's signal. */
-async function within<T>(
+export async function within<T>(
   clock: Clock,
   timeoutMs: number,
   outer: AbortSignal | undefined,

@@ -67,16 +67,22 @@ export const DEFAULT_LIMITS: AmstLimits = {
 
 /** @throws RangeError naming the limit that is unknown, not positive, or at odds with another. */
 export function resolveLimits(given: Partial<AmstLimits> = {}): AmstLimits {
-  const limits = { ...DEFAULT_LIMITS, ...given }
-  for (const [name, value] of Object.entries(limits)) {
-    if (!(name in DEFAULT_LIMITS)) throw new RangeError(`unknown limit "${name}": known are ${Object.keys(DEFAULT_LIMITS).join(', ')}`)
-    if (!Number.isSafeInteger(value) || value <= 0 || value >= 2 ** 31)
-      throw new RangeError(`limit ${name} must be a positive integer below 2^31, not ${value}`)
-  }
+  const limits = positiveLimits(DEFAULT_LIMITS, given, 2 ** 31 - 1)
   if (limits.chunkBytes * 4 > limits.initialWindowBytes || limits.initialWindowBytes > limits.objectWindowBytes) {
     throw new RangeError('chunkBytes must be at most a quarter of initialWindowBytes, and that at most objectWindowBytes')
   }
   if (limits.objectWindowBytes > limits.objectWindowMaxBytes) throw new RangeError('objectWindowBytes must be at most objectWindowMaxBytes')
   if (limits.messageBytes * 2 > limits.queueBytes) throw new RangeError('queueBytes must be at least twice messageBytes')
+  return limits
+}
+
+/** @throws RangeError naming the limit that is unknown, not positive, or past `most`. */
+export function positiveLimits<T extends Readonly<Record<keyof T, number>>>(defaults: T, given: Partial<T>, most: number): T {
+  const limits = { ...defaults, ...given }
+  for (const [name, value] of Object.entries<number>(limits)) {
+    if (!(name in defaults)) throw new RangeError(`unknown limit "${name}": known are ${Object.keys(defaults).join(', ')}`)
+    if (!Number.isSafeInteger(value) || value <= 0 || value > most)
+      throw new RangeError(`limit ${name} must be a positive integer up to ${most}, not ${value}`)
+  }
   return limits
 }

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { expect, test } from 'vitest'
 import { AMST_ERROR_CODES } from './errors.ts'
 import { DEFAULT_LIMITS, resolveLimits } from './limits.ts'
+import { V1_DEFAULT_LIMITS } from './v1/limits.ts'
 
 const page = await readFile(new URL('../README.md', import.meta.url), 'utf8')
 
@@ -11,7 +12,7 @@ test('every error code has its cause and remedy in the README, and no other is t
 })
 
 test('every limit is in the README', () => {
-  for (const name of Object.keys(DEFAULT_LIMITS)) expect(page).toContain(`\`${name}\``)
+  for (const name of [...Object.keys(DEFAULT_LIMITS), ...Object.keys(V1_DEFAULT_LIMITS)]) expect(page).toContain(`\`${name}\``)
 })
 
 test('limits are refused where they are unknown, not positive integers, or at odds', () => {

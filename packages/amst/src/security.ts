@@ -84,7 +84,7 @@ export function exportedKey(socket: Socket, sessionSecret: Uint8Array): Uint8Arr
   return socket instanceof TLSSocket ? socket.exportKeyingMaterial(EXPORTED_BYTES, EXPORTER_LABEL, Buffer.from(sessionSecret)) : undefined
 }
 
-function isLoopback(host: string): boolean {
+export function isLoopback(host: string): boolean {
   const family = isIP(host)
   return family === 0 ? host === 'localhost' : loopback.check(host, family === 6 ? 'ipv6' : 'ipv4')
 }

@@ -1,4 +1,21 @@
 export {
+  listenV1,
+  sendV1,
+  type V1Limits,
+  type V1ListenOptions,
+  type V1Plaintext,
+  type V1Progress,
+  type V1ReceiveOptions,
+  type V1Saved,
+  type V1SaveOptions,
+  type V1SendOptions,
+  type V1Sent,
+  type V1Server,
+  type V1ServerStats,
+  type V1Terms,
+  type V1Transfer,
+} from '@dwcp/amst'
+export {
   type BaselineStore,
   type ChangeValue,
   createDecoder,

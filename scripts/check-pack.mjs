@@ -4,7 +4,7 @@ import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { packAll } from './pack.mjs'
-import { thirdPartyTarballs } from './third-party.mjs'
+import { thirdPartyOverrides } from './third-party.mjs'
 import { capture, root } from './workspace.mjs'
 
 const LONGEST_EXAMPLE_MS = 60_000
@@ -12,7 +12,7 @@ const LONGEST_EXAMPLE_MS = 60_000
 const work = mkdtempSync(join(tmpdir(), 'dwcp-pack-'))
 try {
   const packed = packInto('ours', packAll)
-  const foreign = packInto('theirs', thirdPartyTarballs)
+  const foreign = packInto('theirs', thirdPartyOverrides)
   const application = install(packed, foreign)
   const entries = packed.flatMap(({ name, manifest }) => entriesOf(name, manifest))
   checkModules(application, entries)
@@ -35,7 +35,7 @@ function install(packed, foreign) {
   const application = join(work, 'application')
   mkdirSync(application)
   const ours = Object.fromEntries(packed.map(({ name, tarball }) => [name, `file:${tarball}`]))
-  const { '@types/node': nodeTypes, ...overrides } = Object.fromEntries(foreign.map(({ name, tarball }) => [name, `file:${tarball}`]))
+  const { '@types/node': nodeTypes, ...overrides } = foreign
   const dependencies = { ...ours, '@types/node': nodeTypes }
   write(application, 'package.json', JSON.stringify({ name: 'application', private: true, dependencies, overrides }))
   const options = ['--offline', '--no-audit', '--no-fund', '--loglevel=error', '--cache', join(work, 'empty-cache')]

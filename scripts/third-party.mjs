@@ -8,34 +8,46 @@ import { capture, publishable, readJson, root } from './workspace.mjs'
  * Packs the whole closure of foreign run-time dependencies, and the types of Node that a TypeScript application needs.
  *
  * @param {string} destination an empty folder
+ * @returns npm's `overrides`: each package by its tarball; one that is there in several versions, by who needs which
  */
-export function thirdPartyTarballs(destination) {
-  const found = new Map([...closure()].map((directory) => [directory, readJson(join(directory, 'package.json'))]))
-  const names = [...found.values()].map(({ name }) => name)
-  const twice = names.find((name, index) => names.indexOf(name) !== index)
-  if (twice !== undefined) throw new Error(`${twice} is needed in two versions; npm's overrides, as used here, can give only one`)
-  return [...found].map(([directory, { name, version }]) => {
-    const tarball = join(destination, `${name.replace('@', '').replace('/', '-')}-${version}.tgz`)
-    const copy = join(destination, 'package')
-    cpSync(directory, copy, { recursive: true, dereference: true })
-    capture('tar', ['-czf', tarball, '-C', destination, 'package'])
-    rmSync(copy, { recursive: true })
-    return { name, tarball }
-  })
+export function thirdPartyOverrides(destination) {
+  const found = closure()
+  const tarballs = new Map([...found.keys()].map((directory) => [directory, `file:${pack(directory, destination)}`]))
+  const versions = new Map()
+  for (const { name } of found.values()) versions.set(name, (versions.get(name) ?? 0) + 1)
+  const overrides = {}
+  for (const [directory, { name, needs }] of found) {
+    if (versions.get(name) > 1) continue
+    const own = needs.filter((one) => versions.get(found.get(one).name) > 1).map((one) => [found.get(one).name, tarballs.get(one)])
+    const tarball = tarballs.get(directory)
+    overrides[name] = own.length === 0 ? tarball : { '.': tarball, ...Object.fromEntries(own) }
+  }
+  return overrides
 }
 
-/** The folders of every foreign package reached from ours, each once. */
+function pack(directory, destination) {
+  const { name, version } = readJson(join(directory, 'package.json'))
+  const tarball = join(destination, `${name.replace('@', '').replace('/', '-')}-${version}.tgz`)
+  const copy = join(destination, 'package')
+  cpSync(directory, copy, { recursive: true, dereference: true })
+  capture('tar', ['-czf', tarball, '-C', destination, 'package'])
+  rmSync(copy, { recursive: true })
+  return tarball
+}
+
+/** Every foreign package reached from ours, by its folder: its name, and the folders of what it needs. */
 function closure() {
-  const reached = new Set()
+  const reached = new Map()
   const queue = [join(root, 'node_modules', '@types', 'node')].map((path) => realpathSync(path))
   for (const { directory, manifest } of publishable()) queue.push(...dependencies(manifest, join(directory, 'node_modules')))
   for (let next = queue.pop(); next !== undefined; next = queue.pop()) {
     if (reached.has(next)) continue
-    reached.add(next)
-    const { name } = readJson(join(next, 'package.json'))
+    const manifest = readJson(join(next, 'package.json'))
     // pnpm puts the dependencies of a package beside it.
-    const beside = name.startsWith('@') ? dirname(dirname(next)) : dirname(next)
-    queue.push(...dependencies(readJson(join(next, 'package.json')), beside))
+    const beside = manifest.name.startsWith('@') ? dirname(dirname(next)) : dirname(next)
+    const needs = dependencies(manifest, beside)
+    reached.set(next, { name: manifest.name, needs })
+    queue.push(...needs)
   }
   return reached
 }

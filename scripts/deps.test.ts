@@ -14,7 +14,7 @@ const COMPONENTS = ['@dwcp/amst', '@dwcp/hde', '@dwcp/pba', '@dwcp/ass', '@dwcp/
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   [INTERFACE]: [],
   [NATIVE]: [INTERFACE],
-  '@dwcp/security': [INTERFACE],
+  '@dwcp/security': [INTERFACE, `${NATIVE}/lock`],
   '@dwcp/amst': [INTERFACE, `${NATIVE}/socket`, `${NATIVE}/hash`, `${NATIVE}/stream`, `${NATIVE}/lock`],
   '@dwcp/hde': [INTERFACE, `${NATIVE}/chunk`, `${NATIVE}/codec`, `${NATIVE}/delta`, `${NATIVE}/hash`, `${NATIVE}/lock`],
   '@dwcp/migration': [INTERFACE, `${NATIVE}/memory`, `${NATIVE}/hash`, `${NATIVE}/lock`],

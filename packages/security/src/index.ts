@@ -1,0 +1,24 @@
+export {
+  type Authority,
+  type AuthorityOptions,
+  createAuthority,
+  hasAuthority,
+  type IssuedCertificate,
+  type NewCertificate,
+  openAuthority,
+} from './authority.js'
+export { SECURITY_ERROR_CODES, type SecurityError, type SecurityErrorCode } from './errors.js'
+export { type IdentityOptions, type InstalledCertificate, type NodeIdentity, openIdentity } from './identity.js'
+export { type Installation, installBundle } from './install.js'
+export { isJoinRequest } from './invitation.js'
+export {
+  createTrustStore,
+  hasTrustStore,
+  type Invitation,
+  type InviteOptions,
+  type Member,
+  type NodeTrust,
+  openTrustStore,
+  type TrustList,
+  type TrustOptions,
+} from './trust-store.js'

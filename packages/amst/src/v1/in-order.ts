@@ -22,14 +22,14 @@ export class InOrder {
     return this.#waiting.length
   }
 
-  /** The bytes are the sink's from now on. */
   async write(offset: number, bytes: Uint8Array): Promise<void> {
     const costBytes = bytes.byteLength + PIECE_COST_BYTES
     while (offset !== this.#end && this.#heldCost + costBytes > this.#roomBytes) {
       // Bounded by the transfer's idle time: what it waits for comes on another connection, or never.
       await new Promise<void>((enter) => this.#waiting.push(enter))
     }
-    this.#held.set(offset, bytes)
+    // A piece that is held must not hold all that was read with it.
+    this.#held.set(offset, offset === this.#end ? bytes : new Uint8Array(bytes))
     this.#heldCost += costBytes
     // Bounded by what is held.
     for (let next = this.#held.get(this.#end); next !== undefined; next = this.#held.get(this.#end)) {

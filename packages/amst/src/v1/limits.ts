@@ -43,7 +43,8 @@ export const V1_DEFAULT_LIMITS: V1Limits = {
   transfers: 16,
   // Each may hold one read of 64 KiB.
   connections: 1024,
-  connectionsPerAddress: CONNECTIONS_MAX,
+  // Those of a transfer that is being stored, and of the next.
+  connectionsPerAddress: 2 * CONNECTIONS_MAX,
   // What v1 nodes have on the way at most with chunks of 256 KiB.
   reorderBytes: 67_108_864,
   handshakeTimeoutMs: 10_000,

@@ -145,14 +145,20 @@ export class V1Listener implements V1Server {
     return undefined
   }
 
-  /** The transfer that a connection's first chunk is of: the one under way, or the next once that is over. */
+  /**
+   * The transfer that a connection's first chunk is of: the one under way, or the next once that is stored.
+   * @throws what broke the one under way; `ERR_AMST_LIMIT`, `ERR_AMST_CLOSED`.
+   */
   async #arrivalFor(sender: Sender, header: ChunkHeader): Promise<Arrival> {
     // Bounded by the transfers under way of this address: each turn waits for the end of one.
-    while (sender.arrival !== undefined && !sender.arrival.wants(header)) await sender.arrival.over
+    while (sender.arrival !== undefined && !sender.arrival.wants(header)) {
+      const broken = await sender.arrival.over
+      // Nothing tells what would be of the next transfer from what was of this one.
+      if (broken) throw broken
+    }
     return sender.arrival ?? this.#begin(sender, header)
   }
 
-  /** @throws `ERR_AMST_LIMIT`, `ERR_AMST_CLOSED` */
   #begin(sender: Sender, header: ChunkHeader): Arrival {
     if (this.#isClosed) throw amstError('ERR_AMST_CLOSED', 'the v1 listener is closed')
     if (this.#open >= this.#limits.transfers) throw amstError('ERR_AMST_LIMIT', `${this.#limits.transfers} v1 transfers are open`)
@@ -167,7 +173,6 @@ export class V1Listener implements V1Server {
         this.#failed += 1
         this.#queue.drop(arrival)
         this.#logger.debug({ remote: sender.address, error: broken.message }, 'a v1 transfer failed')
-        // Its other connections cannot be told from those of the next one.
         this.#cutIdle(sender)
       } else this.#stored += 1
       if (this.#isClosed) this.#cutIdle(sender)

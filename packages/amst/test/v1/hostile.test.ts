@@ -117,6 +117,20 @@ test('a chunk of another length of transfer, on a connection that has begun, end
   expect(await result).toMatchObject({ reason: { code: 'ERR_AMST_PROTOCOL' } })
 })
 
+test('with a transfer that fails go the other connections of its address, silent ones and those that wait to begin the next', async () => {
+  const server = await listening({ limits: SHORT })
+  const [broken, silent, waiting] = await Promise.all([0, 1, 2].map(() => dialled(server.address)))
+  const ends = Promise.all([broken, silent, waiting].map((socket) => endOf(socket as Socket)))
+  broken?.write(CHUNKS[0] ?? '')
+  const transfer = await firstOf(server)
+  waiting?.write(chunkOf(0, 0, OBJECT.subarray(0, 20), 20))
+  await until(() => server.stats().receivedBytes === 26 + 36)
+  transfer.reject()
+  expect(await ends).toEqual(['reset', 'reset', 'reset'])
+  await until(() => server.stats().connections === 0)
+  expect(server.stats()).toMatchObject({ transfersOpen: 0, transfersFailed: 1 })
+})
+
 test('a bit that flips in a payload arrives flipped, as v1 has it, and the report says that nothing was checked', async () => {
   const server = await listening({ limits: SHORT })
   const stream = Buffer.concat(CHUNKS)

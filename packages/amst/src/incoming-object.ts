@@ -106,8 +106,8 @@ export class IncomingObjectState {
   #toldGranted: number
   /** Taken since the sender was last told. */
   #taken: number[] = []
-  /** What the sender had been granted when it ran out of it. */
-  #blockedAt: number | undefined
+  /** What had arrived when the window last grew. */
+  #widenedAt = 0
   #arrivedCost = 0
   #arrived = 0
   #nextRead = 0
@@ -179,7 +179,6 @@ export class IncomingObjectState {
       throw amstError('ERR_AMST_PROTOCOL', `object ${this.id} went past its window of ${this.#granted} bytes`)
     this.#chunks.set(sequence, { bytes: body, digest })
     while (this.#chunks.has(this.#arrived)) this.#arrived += 1
-    this.#considerWidening()
     this.#wake()
   }
 
@@ -203,7 +202,8 @@ export class IncomingObjectState {
 
   /** The sender has more, and no window left beyond `granted`. */
   blocked(granted: number): void {
-    this.#blockedAt = granted
+    if (granted > this.#granted)
+      throw amstError('ERR_AMST_PROTOCOL', `object ${this.id} was granted ${this.#granted} bytes, and not ${granted}`)
     this.#considerWidening()
   }
 
@@ -347,13 +347,15 @@ export class IncomingObjectState {
     this.#events.control(FRAME.credit, this.id, encodeCredit({ received, granted: this.#granted, placed }))
   }
 
-  /** Once all is here that the sender was allowed: with a reader that has kept up, the path holds more than the window. */
+  /**
+   * A sender that waits for a window while the reader has kept up: the path holds more. A window of bytes must have come since the last
+   * time, or the last widening may not have told yet.
+   */
   #considerWidening(): void {
-    const { chunkBytes } = this.#environment
-    if (this.#blockedAt === undefined || this.#arrivedCost < this.#blockedAt - chunkBytes - CHUNK_COST_BYTES) return
-    this.#blockedAt = undefined
     const keepsUp = this.#state === 'reading' && this.#arrivedCost - this.#readCost <= this.#windowBytes / 4
-    if (!keepsUp || !this.#events.mayWiden(this, this.#windowBytes)) return
+    if (!keepsUp || this.#arrivedCost < this.#widenedAt + this.#windowBytes) return
+    if (!this.#events.mayWiden(this, this.#windowBytes)) return
+    this.#widenedAt = this.#arrivedCost
     this.#windowBytes *= 2
     this.#grant(this.#chunks.size > 0)
   }

@@ -48,7 +48,8 @@ export const DEFAULT_LIMITS: AmstLimits = {
   // 5 Gbit/s at 100 ms for one object.
   objectWindowMaxBytes: 67_108_864,
   windowGrowthBytes: 268_435_456,
-  initialWindowBytes: 1_048_576,
+  // A chunk for each of 16 streams in the first round trip.
+  initialWindowBytes: 4_194_304,
   openObjects: 64,
   metadataBytes: 16_384,
   messageBytes: 1_048_576,

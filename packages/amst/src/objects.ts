@@ -49,6 +49,8 @@ export interface ObjectsEnvironment {
   readonly allowance: Allowance
   readonly control: (type: FrameType, id: number, body: Uint8Array) => void
   readonly pump: () => void
+  /** Of a new object, before the peer has answered: what it has already goes out in vain. */
+  readonly firstBytes: () => number
 }
 
 const NAME_BYTES_MAX = 1024
@@ -117,7 +119,7 @@ export class Objects {
     const environment: OutgoingEnvironment = {
       hash,
       chunkBytes,
-      initialWindowBytes: Math.min(limits.initialWindowBytes, allowance.initialWindowBytes),
+      initialWindowBytes: Math.min(limits.initialWindowBytes, allowance.initialWindowBytes, this.#environment.firstBytes()),
       windowMaxBytes: limits.objectWindowMaxBytes,
       events: { control, ready: this.#environment.pump },
       onProgress: options.onProgress,

@@ -19,7 +19,7 @@ test('limits are refused where they are unknown, not positive integers, or at od
   expect(() => resolveLimits(JSON.parse('{"chunkBites":1}'))).toThrow(/chunkBites.*chunkBytes/)
   expect(() => resolveLimits({ openObjects: 0 })).toThrow(RangeError)
   expect(() => resolveLimits({ openObjects: 2 ** 31 })).toThrow(RangeError)
-  expect(() => resolveLimits({ chunkBytes: 1_048_576 })).toThrow(/quarter/)
+  expect(() => resolveLimits({ chunkBytes: 2_097_152 })).toThrow(/quarter/)
   expect(() => resolveLimits({ initialWindowBytes: 16_777_216 })).toThrow(/objectWindowBytes/)
   expect(() => resolveLimits({ messageBytes: 16_777_216 })).toThrow(/queueBytes/)
   expect(resolveLimits({ openObjects: 1 }).openObjects).toBe(1)

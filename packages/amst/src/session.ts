@@ -9,6 +9,7 @@ import type { Allowance } from './hello.js'
 import type { IncomingTransfer } from './incoming-object.js'
 import type { AmstLimits } from './limits.js'
 import { Objects, type SendOptions } from './objects.js'
+import { PathRate } from './path-rate.js'
 import { type ChannelHandler, type RequestOptions, Requests } from './requests.js'
 import type { Security } from './security.js'
 import { sumStreams } from './session-sum.js'
@@ -57,6 +58,7 @@ export interface SessionEnvironment {
 
 /** Received control frames after which the peer is told, where nothing else goes out to tell it. */
 const ACKNOWLEDGE_FRAMES = 32
+const NEAR_FIRST_BYTES = 1_048_576
 
 /** A {@link Session} over TCP: what is numbered goes out on one stream, chunks on the others, where there are any. */
 export class TcpSession implements Session {
@@ -78,6 +80,8 @@ export class TcpSession implements Session {
   #closing: Promise<void> | undefined
   #idle: () => void = () => undefined
   #watch: Disposable | undefined
+  readonly #pathRate = new PathRate()
+  #pacing: Disposable | undefined
   #unannounced = 0
   #streamsLost = 0
   #serial = 0
@@ -90,7 +94,15 @@ export class TcpSession implements Session {
     const { allowance, clock, hash, limits, logger, unhandled } = environment
     const control = (type: FrameType, id: number, body: Uint8Array): void => this.#push(type, id, body)
     this.#lane = new ControlLane(limits.queueBytes)
-    this.#objects = new Objects({ peer: this.peer.nodeId, hash, limits, allowance, control, pump: () => this.#pump() })
+    this.#objects = new Objects({
+      peer: this.peer.nodeId,
+      hash,
+      limits,
+      allowance,
+      control,
+      pump: () => this.#pump(),
+      firstBytes: () => this.#firstBytes(),
+    })
     this.#requests = new Requests({
       clock,
       logger,
@@ -155,7 +167,9 @@ export class TcpSession implements Session {
 
   send(source: SendSource, options: SendOptions = {}): Promise<ObjectReceipt> {
     if (this.#state !== 'open') return Promise.reject(this.#refusal())
-    return this.#objects.send(source, options).finally(() => this.#idle())
+    const receipt = this.#objects.send(source, options).finally(() => this.#idle())
+    this.#pace()
+    return receipt
   }
 
   request(channel: string, payload: Uint8Array, options: RequestOptions = {}): Promise<Uint8Array> {
@@ -354,6 +368,34 @@ export class TcpSession implements Session {
     this.#environment.logger.warn({ peer: this.peer.nodeId, stream: stream.index, reason: reason.message }, 'a stream was lost')
     this.#environment.streamDied?.(stream.index)
     this.#pump()
+  }
+
+  /** A round trip costs nothing on a near path; on a long one each stream is to have a chunk before the first answer. */
+  #firstBytes(): number {
+    return this.#control?.isWideArea ? Number.POSITIVE_INFINITY : NEAR_FIRST_BYTES
+  }
+
+  /** While there is something to send, and a wide-area path to send it on. */
+  #pace(): void {
+    if (this.#pacing) return
+    const { clock } = this.#environment
+    const step = (): void => {
+      this.#pacing = undefined
+      if (this.#state === 'over') return
+      const paced = [...this.#streams.values()].filter(
+        (stream) => stream.isWideArea && (stream !== this.#control || this.#streams.size === 1),
+      )
+      const parts = this.#pathRate.observe(
+        clock.monotonicMs(),
+        paced.flatMap((stream) => stream.pathSample() ?? []),
+      )
+      for (const stream of paced) {
+        const part = parts?.get(stream.serial)
+        if (part !== undefined) stream.pace(part)
+      }
+      if (this.#objects.outgoing > 0) this.#pacing = clock.after(this.#pathRate.tickMs, step)
+    }
+    step()
   }
 
   #watchStreams(): void {

@@ -1,9 +1,18 @@
 import type { Socket } from 'node:net'
 import { type Clock, isDwcpError } from '@dwcp/interface'
-import { getCongestionControl, setCongestionControl, type TcpInfo, tcpInfo } from '@dwcp/native-rdma/socket'
+import {
+  descriptorOf,
+  getCongestionControl,
+  setCongestionControl,
+  setMaxPacingRate,
+  setNotSentLowWater,
+  type TcpInfo,
+  tcpInfo,
+} from '@dwcp/native-rdma/socket'
 import { type FrameStream, openFrameStream, type ReceivedStreamFrame, type StreamSecrets } from '@dwcp/native-rdma/stream'
 import { amstError, asError, messageOf } from './errors.js'
 import { EMPTY, FRAME, type Frame, frameTypeOf, type ReceivedFrame } from './frame.js'
+import type { PathSample } from './path-rate.js'
 import type { StreamStats } from './stats.js'
 
 /**
@@ -12,7 +21,9 @@ import type { StreamStats } from './stats.js'
  */
 const WIDE_AREA_RTT_MS = 2
 /** Given to the thread that sends: enough for it while the loop comes round, and on the stream that carries messages little in front of one. */
-const SEND_QUEUE_BYTES = { control: 524_288, data: 2_097_152 } as const
+const SEND_QUEUE_BYTES = { control: 524_288, data: 2_097_152, wideArea: 262_144 } as const
+/** Late decisions on a wide-area path: what waits unsent in the kernel waits behind its pace. */
+const NOT_SENT_BYTES = 131_072
 /** Read ahead of the session; beyond it the peer is held back by TCP. */
 const RECEIVE_QUEUE_BYTES = 1_048_576
 
@@ -65,6 +76,7 @@ export class Stream {
   readonly settled: Promise<void>
   #settle: () => void = () => undefined
   #dead = false
+  #isWideArea = false
   #awaitsRoom = false
   #damaged = 0
 
@@ -87,10 +99,11 @@ export class Stream {
   /** Carries frames until it dies. */
   async start(): Promise<void> {
     const { socket, rest, secrets, isUnproven = false } = this.#connection
+    this.#isWideArea = isOverWideArea(socket)
     try {
       const frames = await openFrameStream(socket, {
         bodyBytesMax: roomsOf(this.#bounds),
-        sendQueueBytes: this.index === 0 ? SEND_QUEUE_BYTES.control : SEND_QUEUE_BYTES.data,
+        sendQueueBytes: this.index === 0 ? SEND_QUEUE_BYTES.control : this.#isWideArea ? SEND_QUEUE_BYTES.wideArea : SEND_QUEUE_BYTES.data,
         receiveQueueBytes: RECEIVE_QUEUE_BYTES,
         received: rest,
         ...(secrets === undefined ? {} : { secrets }),
@@ -189,10 +202,29 @@ export class Stream {
     }
   }
 
+  /** What {@link PathRate} goes by. */
+  pathSample(): PathSample | undefined {
+    const info = this.info()
+    if (!info) return undefined
+    const { deliveredSegments, mss, notSentBytes, rttMs } = info
+    return { serial: this.serial, deliveredBytes: deliveredSegments * mss, notSentBytes, rttMs }
+  }
+
+  /** What the kernel sends at most. */
+  pace(bytesPerSecond: number): void {
+    const descriptor = this.#descriptor
+    if (descriptor !== undefined) setMaxPacingRate(descriptor, bytesPerSecond)
+  }
+
+  get isWideArea(): boolean {
+    return this.#isWideArea
+  }
+
   #chooseCongestionControl(): void {
     const descriptor = this.#descriptor
-    if (descriptor === undefined || (tcpInfo(descriptor)?.rttMs ?? 0) < WIDE_AREA_RTT_MS) return
+    if (descriptor === undefined || !this.#isWideArea) return
     setCongestionControl(descriptor, 'bbr')
+    setNotSentLowWater(descriptor, NOT_SENT_BYTES)
   }
 
   get #descriptor(): number | undefined {
@@ -216,6 +248,12 @@ export class Stream {
     this.#pingMinRttMs = Math.min(this.#pingMinRttMs ?? this.#pingRttMs, this.#pingRttMs)
     this.#ping = undefined
   }
+}
+
+/** False where the kernel does not tell. */
+export function isOverWideArea(socket: Socket): boolean {
+  const descriptor = descriptorOf(socket)
+  return descriptor !== undefined && (tcpInfo(descriptor)?.minRttMs ?? 0) >= WIDE_AREA_RTT_MS
 }
 
 /** Every type of frame that there is, each with the longest body that it may have. */

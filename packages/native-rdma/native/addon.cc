@@ -32,7 +32,7 @@ using dwcp::Hold;
 using dwcp::Outcome;
 
 // src/addon.ts refuses an addon built for another signature of these functions.
-constexpr uint32_t kBindingVersion = 12;
+constexpr uint32_t kBindingVersion = 13;
 
 Bytes BytesOf(const Napi::Value& value) {
   const auto array = value.As<Napi::Uint8Array>();

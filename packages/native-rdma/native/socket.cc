@@ -59,7 +59,8 @@ bool ReadTcpInfo(int fd, std::array<double, kTcpInfoFields>& fields) {
             static_cast<double>(info.tcpi_notsent_bytes),
             static_cast<double>(info.tcpi_busy_time),
             static_cast<double>(info.tcpi_rwnd_limited),
-            static_cast<double>(info.tcpi_sndbuf_limited)};
+            static_cast<double>(info.tcpi_sndbuf_limited),
+            static_cast<double>(info.tcpi_delivered)};
   return true;
 }
 

@@ -18,7 +18,7 @@ bool SetMaxPacingRate(int fd, uint64_t bytes_per_second);
 bool SetNotSentLowWater(int fd, uint32_t bytes);
 
 // In the order in which src/socket.ts names them; times in microseconds.
-constexpr size_t kTcpInfoFields = 18;
+constexpr size_t kTcpInfoFields = 19;
 bool ReadTcpInfo(int fd, std::array<double, kTcpInfoFields>& fields);
 
 }  // namespace dwcp

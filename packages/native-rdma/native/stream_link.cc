@@ -77,6 +77,7 @@ void StreamLink::Close() {
   const std::lock_guard lock(io_);
   notify_ = nullptr;
   Finish(LinkEnd::kClosed);
+  CloseDescriptor();
 }
 
 StreamLink::Interest StreamLink::Wants() {
@@ -97,7 +98,8 @@ void StreamLink::OnReady(bool readable, bool writable) {
 void StreamLink::Finish(LinkEnd end, int system_error) {
   if (end_ != LinkEnd::kOpen) return;
   end_ = end;
-  CloseDescriptor();
+  // Closed by Close(): who asks for its number meanwhile must not be told that of another file.
+  shutdown(fd_, SHUT_RDWR);
   sending_.clear();
   arriving_.body.Reset();
   {

@@ -82,7 +82,7 @@ class StreamLink {
   bool Take(LinkNews& news, bool wants_frames);
   // Sends what is written, then the end.
   bool End();
-  // Waits until the thread is out of the link: nothing lent is read any more.
+  // Closes the descriptor, and waits until the thread is out of the link: nothing lent is read any more.
   void Close();
 
   struct Interest {

@@ -75,6 +75,7 @@ test('reports what the connection did, and obeys a pacing rate', async () => {
     expect(elapsedMs).toBeGreaterThan((bytes / rate) * 1_000 * 0.7)
     expect(info.bytesSent).toBeGreaterThanOrEqual(bytes)
     expect(info.bytesAcked).toBeGreaterThan(bytes * 0.9)
+    expect(info.deliveredSegments).toBeGreaterThanOrEqual(Math.floor(info.bytesAcked / 65_536))
     expect(info.rttMs).toBeGreaterThan(0)
     expect(info.rttMs).toBeLessThan(1_000)
     expect(info.minRttMs).toBeLessThanOrEqual(info.rttMs)

@@ -37,6 +37,8 @@ export interface TcpInfo {
   readonly busyMs: number
   readonly rwndLimitedMs: number
   readonly sndbufLimitedMs: number
+  /** Segments that have arrived in whatever order, modulo 2^32: unlike {@link TcpInfo.bytesAcked} it does not wait for one that was lost. */
+  readonly deliveredSegments: number
 }
 
 const MICROSECONDS_PER_MS = 1_000
@@ -132,6 +134,7 @@ export function tcpInfo(fd: number): TcpInfo | undefined {
     busy = 0,
     rwndLimited = 0,
     sndbufLimited = 0,
+    deliveredSegments = 0,
   ] = fields
   return {
     rttMs: rtt / MICROSECONDS_PER_MS,
@@ -152,5 +155,6 @@ export function tcpInfo(fd: number): TcpInfo | undefined {
     busyMs: busy / MICROSECONDS_PER_MS,
     rwndLimitedMs: rwndLimited / MICROSECONDS_PER_MS,
     sndbufLimitedMs: sndbufLimited / MICROSECONDS_PER_MS,
+    deliveredSegments,
   }
 }

@@ -15,21 +15,40 @@ export class Draft implements OpenSink {
   readonly #draft: string
   readonly #path: string
   readonly #mode: number
+  /** Where the file ends, if all of it was written here: what was never written reads as zeros then, and takes no room. */
+  #freshEnd: number | undefined
 
   /** Goes on with what is there already. */
   static async open(draft: string, path: string, mode: number): Promise<Draft> {
-    return new Draft(await open(draft, constants.O_RDWR | constants.O_CREAT, 0o600), draft, path, mode)
+    const file = await open(draft, constants.O_RDWR | constants.O_CREAT, 0o600)
+    try {
+      const { size } = await file.stat()
+      return new Draft(file, draft, path, { mode, isFresh: size === 0 })
+    } catch (error) {
+      await file.close()
+      throw error
+    }
   }
 
-  private constructor(file: FileHandle, draft: string, path: string, mode: number) {
+  private constructor(
+    file: FileHandle,
+    draft: string,
+    path: string,
+    { mode, isFresh }: { readonly mode: number; readonly isFresh: boolean },
+  ) {
     this.#file = file
     this.#draft = draft
     this.#path = path
     this.#mode = mode
+    this.#freshEnd = isFresh ? 0 : undefined
   }
 
-  write(offset: number, bytes: Uint8Array): Promise<void> {
-    return writeAll(this.#file, offset, bytes)
+  async write(offset: number, bytes: Uint8Array): Promise<void> {
+    if (this.#freshEnd === undefined) return writeAll(this.#file, offset, bytes)
+    const end = Math.max(this.#freshEnd, offset + bytes.byteLength)
+    if (!isZero(bytes)) await writeAll(this.#file, offset, bytes)
+    else if (end > this.#freshEnd) await this.#file.truncate(end)
+    this.#freshEnd = end
   }
 
   /** @returns how many bytes there were. */
@@ -56,6 +75,16 @@ export class Draft implements OpenSink {
     await this.close()
     await rm(this.#draft, { force: true })
   }
+}
+
+const ZEROS = Buffer.alloc(65_536)
+
+function isZero(bytes: Uint8Array): boolean {
+  for (let offset = 0; offset < bytes.byteLength; offset += ZEROS.byteLength) {
+    const part = bytes.subarray(offset, offset + ZEROS.byteLength)
+    if (ZEROS.compare(part, 0, part.byteLength, 0, part.byteLength) !== 0) return false
+  }
+  return true
 }
 
 /** A write may take less than it was given, on a disk that is nearly full for one. */

@@ -32,6 +32,8 @@ export interface TransferJournal extends AsyncDisposable {
   enter(head: JournalHead, stop: (reason: Error) => void): Promise<JournalEntry>
   /** @internal */
   leave(entry: JournalEntry): Promise<void>
+  /** @internal Forgets an object that was completed, and has been taken to where it belongs. */
+  drop(peer: string, key: string): Promise<void>
 }
 
 const SUFFIX = '.journal'
@@ -114,6 +116,10 @@ class DirectoryJournal implements TransferJournal {
     }
   }
 
+  async drop(peer: string, key: string): Promise<void> {
+    await rm(join(this.directory, fileOf({ peer, key })), { force: true })
+  }
+
   /** Deletes what is too old, or too much. */
   async forget(): Promise<void> {
     const names = (await readdir(this.directory)).filter((name) => name.endsWith(SUFFIX) && !this.#held.has(name))
@@ -143,5 +149,5 @@ class DirectoryJournal implements TransferJournal {
 }
 
 /** One for each key of each peer: nobody goes on with what another began. */
-const fileOf = ({ peer, key }: JournalHead): string =>
+const fileOf = ({ peer, key }: Pick<JournalHead, 'peer' | 'key'>): string =>
   `${createHash('sha256').update(`${peer}\0${key}`).digest('hex').slice(0, 40)}${SUFFIX}`

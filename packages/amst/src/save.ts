@@ -19,6 +19,8 @@ export interface SaveOptions {
   readonly journal?: TransferJournal
   /** Rejects the object. */
   readonly signal?: AbortSignal
+  /** What was written of this transfer, in bytes; what was here before does not count. */
+  readonly onProgress?: (storedBytes: number) => void
 }
 
 /**
@@ -37,7 +39,7 @@ export interface SavedObject {
 /** Reads a transfer into a sink, and completes it once the sink has all of it. The reader holds one chunk at a time. */
 export async function saveTransfer(arrival: Arrival, sink: Sink, options: SaveOptions): Promise<SavedObject> {
   const { transfer, opening, blocks } = arrival
-  const { journal, signal, mode = 0o600 } = options
+  const { journal, onProgress, signal, mode = 0o600 } = options
   const abort = (): void => transfer.reject(signal?.reason)
   signal?.addEventListener('abort', abort, { once: true })
   try {
@@ -45,8 +47,8 @@ export async function saveTransfer(arrival: Arrival, sink: Sink, options: SaveOp
     signal?.throwIfAborted()
     if (journal && typeof sink !== 'string') throw new TypeError('a journal is for objects that are saved to a path')
     const resumes = journal !== undefined && typeof sink === 'string' && opening.key !== '' && blocks !== undefined
-    if (resumes) return await resume(arrival, blocks, { path: sink, mode, journal })
-    const saved = await saveAnew(arrival, sink, mode)
+    if (resumes) return await resume(arrival, blocks, { path: sink, mode, journal, onProgress })
+    const saved = await saveAnew(arrival, sink, mode, onProgress)
     // Stored, but the sender was told of the abort: it is not completed.
     signal?.throwIfAborted()
     transfer.complete()
@@ -59,7 +61,7 @@ export async function saveTransfer(arrival: Arrival, sink: Sink, options: SaveOp
   }
 }
 
-async function saveAnew(arrival: Arrival, sink: Sink, mode: number): Promise<SavedObject> {
+async function saveAnew(arrival: Arrival, sink: Sink, mode: number, onProgress: SaveOptions['onProgress']): Promise<SavedObject> {
   const target = await stored(arrival, () => openSink(sink, mode))
   try {
     let lengthBytes = 0
@@ -67,6 +69,7 @@ async function saveAnew(arrival: Arrival, sink: Sink, mode: number): Promise<Sav
     for await (const { offset, bytes } of arriving) {
       await stored(arrival, () => target.write(offset, bytes))
       lengthBytes += bytes.byteLength
+      onProgress?.(lengthBytes)
       // A Node stream may keep what it was given.
       if (target.takesBlocks) releaseBody(bytes)
     }
@@ -83,10 +86,11 @@ interface Resumable {
   readonly path: string
   readonly mode: number
   readonly journal: TransferJournal
+  readonly onProgress: SaveOptions['onProgress']
 }
 
 /** Goes on with what the journal has of the object: says so at once, and looks meanwhile whether it is true. */
-async function resume(arrival: Arrival, blocks: BlockMap, { path, mode, journal }: Resumable): Promise<SavedObject> {
+async function resume(arrival: Arrival, blocks: BlockMap, { path, mode, journal, onProgress }: Resumable): Promise<SavedObject> {
   const { hash, opening, peer, transfer } = arrival
   const { blockBytes, key, lengthBytes = 0 } = opening
   const head = { peer, key, lengthBytes, blockBytes, path, draft: draftPath(path) }
@@ -111,6 +115,7 @@ async function resume(arrival: Arrival, blocks: BlockMap, { path, mode, journal 
       await stored(arrival, () => target.write(offset, bytes))
       entry.add({ block, digest })
       arrivedBytes += bytes.byteLength
+      onProgress?.(arrivedBytes)
       releaseBody(bytes)
     }
     if (!draft) {

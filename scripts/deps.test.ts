@@ -25,7 +25,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   '@dwcp/compliance': [INTERFACE],
   '@dwcp/sim': [INTERFACE],
   '@dwcp/core': [INTERFACE, NATIVE, '@dwcp/security', ...COMPONENTS, '@dwcp/hde/delta'],
-  '@dwcp/cli': [INTERFACE, NATIVE, '@dwcp/core', '@dwcp/core/delta'],
+  '@dwcp/cli': [INTERFACE, NATIVE, '@dwcp/core', '@dwcp/core/delta', '@dwcp/core/transfer'],
 }
 
 /** Private packages that tests may use as well. */

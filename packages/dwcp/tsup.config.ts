@@ -1,7 +1,7 @@
 import { defineConfig } from 'tsup'
 
 export default defineConfig({
-  entry: ['src/index.ts', 'src/delta.ts'],
+  entry: ['src/index.ts', 'src/delta.ts', 'src/transfer.ts'],
   format: ['esm', 'cjs'],
   dts: false,
   shims: true,

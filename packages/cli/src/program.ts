@@ -8,6 +8,7 @@ import { addEndCommand } from './node/end-command.js'
 import { addMigrateCommand } from './node/migrate-command.js'
 import { addPsCommand } from './node/ps-command.js'
 import { addRequestCommand } from './node/request-command.js'
+import { addTransferCommands } from './transfer/transfer-commands.js'
 
 const EXIT_CODES = `
 Exit status: ${EXIT.done} done, ${EXIT.failed} failed, ${EXIT.usage} wrong usage, ${EXIT.notHere} not possible on this host, ${EXIT.notVerified} the state is not right, ${EXIT.interrupted} interrupted.
@@ -16,7 +17,7 @@ Errors begin with a code; the README of @dwcp/cli has cause and remedy of each.`
 /** Everything that `dwcp` understands. What a command needs is loaded when it runs, so that --help is quick. */
 export function createProgram(version: string): Command {
   const program = new Command('dwcp')
-    .description('Moves running programs from one node to another, live.')
+    .description('Moves running programs, files and directories from one machine to another.')
     .version(version)
     .showHelpAfterError('(dwcp help <command> lists its options)')
     .addHelpText('after', EXIT_CODES)
@@ -27,6 +28,7 @@ export function createProgram(version: string): Command {
   addPsCommand(program)
   addRequestCommand(program)
   addEndCommand(program)
+  addTransferCommands(program)
   addDeltaCommand(program)
   addDoctorCommand(program)
   return program

@@ -37,7 +37,7 @@ test('an amount shows how much there is of how much, and how long the rest takes
   nowMs = 2_500
   display.amount(2 ** 20, 2 ** 22)
   display[Symbol.dispose]()
-  expect(drawn()).toContain('1 MiB of 4 MiB, 6 s left')
+  expect(drawn()).toContain('1 MiB of 4 MiB, 512 KiB/s, 6 s left')
 })
 
 test('nothing is drawn where nobody watches', async () => {

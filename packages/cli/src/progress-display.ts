@@ -1,15 +1,15 @@
 import type { MigrationProgress } from '@dwcp/core'
 import { phaseText } from './migration-text.js'
 import type { Output } from './output.js'
-import { formatBytes, formatDuration } from './units.js'
+import { formatByteRate, formatBytes, formatDuration } from './units.js'
 
 /** One line that moves while something is on its way, and is gone afterwards. Draws nothing where nobody watches. */
 export interface ProgressDisplay extends Disposable {
   begin(title: string): void
   /** `note` is what else there is to tell; the last one stays. */
   migration(progress: MigrationProgress): void
-  /** Any other amount, and at its mean speed the time that is left, where it is known how much there is. */
-  amount(doneBytes: number, ofBytes: number | undefined): void
+  /** Any other amount, and at its mean speed the time that is left, where it is known how much there is. What was there before it began is done, and not moved. */
+  amount(doneBytes: number, ofBytes: number | undefined, movedBytes?: number): void
   note(text: string): void
   end(): void
 }
@@ -58,14 +58,15 @@ export async function createProgressDisplay(
       state = `${phaseText(progress)}, ${formatBytes(progress.wireBytes)} sent`
       draw(done)
     },
-    amount(doneBytes, ofBytes) {
+    amount(doneBytes, ofBytes, movedBytes = doneBytes) {
       if (ofBytes === undefined) {
         state = formatBytes(doneBytes)
         return draw(done)
       }
       done = ofBytes > 0 ? doneBytes / ofBytes : 1
-      const leftMs = done > 0 ? (nowMs() - begunMs) * (1 / done - 1) : 0
-      state = `${formatBytes(doneBytes)} of ${formatBytes(ofBytes)}${leftMs > 0 ? `, ${formatDuration(leftMs)} left` : ''}`
+      const perMs = movedBytes / (nowMs() - begunMs)
+      const left = ofBytes > doneBytes ? `, ${formatDuration((ofBytes - doneBytes) / perMs)} left` : ''
+      state = `${formatBytes(doneBytes)} of ${formatBytes(ofBytes)}${perMs > 0 ? `, ${formatByteRate(perMs * 1000)}${left}` : ''}`
       draw(done)
     },
     note(text) {

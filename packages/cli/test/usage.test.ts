@@ -19,7 +19,7 @@ test('--version says the version of the package', async () => {
   expect(await run('--version')).toEqual({ status: 0, stdout: `${version}\n`, stderr: '' })
 })
 
-test.each(['demo', 'run', 'node', 'migrate', 'ps', 'request', 'end', 'delta', 'doctor'])(
+test.each(['demo', 'run', 'node', 'migrate', 'ps', 'request', 'end', 'serve', 'send', 'get', 'delta', 'doctor'])(
   '%s has a help that says what it does',
   async (command) => {
     const { status, stdout } = await run(command, '--help')
@@ -58,6 +58,18 @@ describe('wrong usage ends with 2 and says what to write', () => {
     [['node', '--tls-key', '/no/k', '--tls-cert', '/no/c', '--tls-ca', '/no/a'], '--tls-'],
     [['delta', 'encode', 'x'], "required option '-o, --output"],
     [['delta', 'encode', 'x', '-o', 'y', '--level', 'best'], 'Allowed choices are fast'],
+    [['serve'], "required option '--dir"],
+    [['serve', '--dir', 'x', '--port', '70000'], 'a number up to 65535'],
+    [['serve', '--dir', 'x', '--links', 'some'], 'Allowed choices are inside'],
+    [['serve', '--dir', 'x', '--plain', '--plaintext'], '--plain and --plaintext'],
+    [['serve', '--dir', '/', '--max-size', 'much'], '--max-size much'],
+    [['send', 'x'], 'say what to send'],
+    [['send', 'x', 'http://y/'], 'write dwcp://host:port/path'],
+    [['send', 'x', 'dwcp://y:z/'], 'write host:port'],
+    [['send', 'x', 'dwcp://y/', '--streams', '65'], '--streams 65: write auto, or a number from 1 to 64'],
+    [['send', 'x', 'dwcp://y/', '--retry-for', '5'], '--retry-for 5: write a duration'],
+    [['get', 'dwcp://y/'], 'say what to get'],
+    [['get', 'dwcp://y/a', 'dwcp://z/b', '.'], 'from one host at a time'],
     [['request', 'w', '--hex', 'abc'], '--hex abc'],
     [['request', 'w', 'text', '--hex', '00'], 'not both'],
     [['request', 'w', '--nodes', 'a,b'], '--nodes a: write host:port'],
@@ -66,6 +78,10 @@ describe('wrong usage ends with 2 and says what to write', () => {
     expect(stderr).toContain(says)
     expect(status).toBe(2)
   })
+})
+
+test.each(['serve', 'send', 'get'])('the help of %s has examples', async (command) => {
+  expect((await run('help', command)).stdout).toMatch(new RegExp(`Examples:\n  dwcp ${command} `))
 })
 
 test('an error is one JSON object where JSON is asked for, and a line with its code for a person', async () => {

@@ -1,0 +1,65 @@
+import type { ServedTree, Session } from '@dwcp/core/transfer'
+import { formatAddress } from '../address.js'
+import { errorRecord } from '../errors.js'
+import { listenForInterruption } from '../interruption.js'
+import { createOutput, type Output } from '../output.js'
+import { parseBytes } from '../units.js'
+import { readIdentity, type StoreFlags, type TransferFlags } from './transfer-flags.js'
+import { reportText } from './transfer-text.js'
+
+export interface ServeFlags extends TransferFlags, StoreFlags {
+  readonly dir: string
+  readonly readOnly?: boolean
+  readonly host: string
+  readonly port: number
+  readonly maxEntries?: number
+  readonly maxSize?: string
+}
+
+/** Until it is interrupted. */
+export async function serveDirectory(flags: ServeFlags): Promise<void> {
+  const { dir, host, port, links, maxEntries, maxSize, readOnly: isReadOnly = false } = flags
+  using interruption = listenForInterruption()
+  const identity = await readIdentity(flags)
+  const output = createOutput({ json: flags.json ?? false, screen: process.stdout, env: process.env })
+  const { listen, openTreeDirectory } = await import('@dwcp/core/transfer')
+  const limits = {
+    ...(maxEntries === undefined ? {} : { entries: maxEntries }),
+    ...(maxSize === undefined ? {} : { bytes: parseBytes(maxSize, '--max-size') }),
+  }
+  await using trees = await openTreeDirectory(dir, { isReadOnly, allowsLinksOut: links === 'all', limits })
+  await using server = await listen({ ...identity, host, port })
+  const { signal } = interruption
+  signal.addEventListener('abort', () => void server.close(), { once: true })
+  if (signal.aborted) return
+  output.line(
+    `${output.palette.bold(dir)} is served on ${output.palette.cyan(formatAddress(server.address))}${isReadOnly ? ', read only' : ''}`,
+  )
+  output.record({
+    event: 'listening',
+    id: identity.nodeId,
+    address: server.address,
+    directory: dir,
+    readOnly: isReadOnly,
+    pid: process.pid,
+  })
+  for await (const session of server) void trees.serve(session, (tree) => void tell(output, session, tree))
+  output.record({ event: 'closing' })
+}
+
+async function tell(output: Output, session: Session, { direction, path, report }: ServedTree): Promise<void> {
+  const peer = session.peer.nodeId
+  const title = `${direction === 'in' ? 'from' : 'to'} ${peer}: ${path === '' ? '/' : path}`
+  const startedMs = performance.now()
+  output.record({ event: 'begins', peer, direction, path })
+  try {
+    const done = await report
+    const totalMs = performance.now() - startedMs
+    output.line(`${title}: ${reportText(done, totalMs)}`)
+    output.record({ event: 'done', peer, direction, path, totalMs, ...done })
+  } catch (error) {
+    const record = errorRecord(error)
+    output.line(`${title}: ${output.palette.red('broke off')}, ${record.code}: ${record.message}`)
+    output.record({ event: 'broke-off', peer, direction, path, error: record })
+  }
+}

@@ -1,0 +1,93 @@
+import { X509Certificate } from 'node:crypto'
+import { hostname } from 'node:os'
+import type { ConnectOptions } from '@dwcp/core/transfer'
+import { type Command, Option } from 'commander'
+import { cliError } from '../errors.js'
+import { addSecurityFlags, readSecurity, type Security, type SecurityFlags } from '../security-flags.js'
+import { parseDuration } from '../units.js'
+
+/** As commander hands them over. */
+export interface TransferFlags extends SecurityFlags {
+  readonly plain?: boolean
+  readonly json?: boolean
+}
+
+/** Of `send` and `get`. */
+export interface CopyFlags extends TransferFlags {
+  readonly checksum?: boolean
+  readonly resume: boolean
+  readonly streams: number | 'auto'
+  readonly retryFor: number
+  readonly expect?: string
+}
+
+/** Of what takes files. */
+export interface StoreFlags {
+  readonly links: 'inside' | 'all'
+}
+
+const STREAMS_MAX = 64
+
+export function addTransferFlags(command: Command): Command {
+  return addSecurityFlags(command)
+    .option('--plain', 'no TLS, where the other end says so too: short for --plaintext trusted-network')
+    .option('--json', 'one JSON object a line')
+}
+
+export function addCopyFlags(command: Command): Command {
+  return addTransferFlags(
+    command
+      .option('--checksum', 'compare what is in files, instead of their sizes and times')
+      .option('--no-resume', 'send large files that broke off from their beginning')
+      .option('--streams <number>', `TCP connections, 1 to ${STREAMS_MAX}, or auto`, parseStreams, 'auto')
+      .option('--retry-for <duration>', 'how long to try again when the connection is lost', parseRetry, parseRetry('1min'))
+      .option('--expect <name>', 'refuse a server whose certificate has another name'),
+  )
+}
+
+export function addStoreFlags(command: Command): Command {
+  return command.addOption(
+    new Option('--links <which>', 'symbolic links to take: those that stay inside the directory, or all')
+      .choices(['inside', 'all'])
+      .default('inside'),
+  )
+}
+
+/**
+ * What protects a session, and this end's name in it.
+ *
+ * @throws `ERR_CLI_USAGE`
+ */
+export async function readIdentity(flags: TransferFlags): Promise<Security & { readonly nodeId: string }> {
+  if (flags.plain === true && flags.plaintext !== undefined) throw cliError('ERR_CLI_USAGE', '--plain and --plaintext: give one')
+  const security = await readSecurity(flags.plain === true ? { ...flags, plaintext: 'trusted-network' } : flags)
+  return { ...security, nodeId: 'tls' in security ? commonName(security.tls.cert) : `transfer-${hostname()}` }
+}
+
+/** Of `connect`, but for the signal. */
+export function sessionOptions(
+  identity: Security & { readonly nodeId: string },
+  { streams, expect }: CopyFlags,
+): Omit<ConnectOptions, 'signal'> {
+  return { ...identity, ...(streams === 'auto' ? {} : { streams }), ...(expect === undefined ? {} : { expect }) }
+}
+
+function commonName(cert: string): string {
+  try {
+    const name = /^CN=(.+)$/m.exec(new X509Certificate(cert).subject)?.[1]
+    if (name !== undefined) return name
+  } catch (cause) {
+    throw cliError('ERR_CLI_USAGE', '--tls-cert: this is no certificate in PEM', cause)
+  }
+  throw cliError('ERR_CLI_USAGE', '--tls-cert: the certificate has no common name (CN)')
+}
+
+function parseStreams(text: string): number | 'auto' {
+  const streams = Number(text)
+  if (text === 'auto') return text
+  if (!/^\d+$/.test(text) || streams < 1 || streams > STREAMS_MAX)
+    throw cliError('ERR_CLI_USAGE', `--streams ${text}: write auto, or a number from 1 to ${STREAMS_MAX}`)
+  return streams
+}
+
+const parseRetry = (text: string): number => (text === '0' ? 0 : parseDuration(text, '--retry-for'))

@@ -70,7 +70,7 @@ export class Arrival implements V1Transfer {
    */
   async take(part: ChunkPart): Promise<void> {
     if (this.#broken) throw this.#broken
-    if (this.#doneBytes === this.lengthBytes) throw amstError('ERR_AMST_PROTOCOL', 'a v1 sender sent more than its transfer')
+    if (this.#isWhole) throw amstError('ERR_AMST_PROTOCOL', 'a v1 sender sent more than its transfer')
     try {
       if ('header' in part) this.#cover.add(part.header)
       else await this.#write(part.offset, part.bytes)
@@ -123,8 +123,18 @@ export class Arrival implements V1Transfer {
     this.#finish(asError(reason))
   }
 
+  /** A connection broke. What has all its bytes needs none of them any more. */
+  lose(reason: Error): void {
+    if (!this.#isWhole) this.#finish(reason)
+  }
+
+  get #isWhole(): boolean {
+    return this.#doneBytes === this.lengthBytes
+  }
+
   async #write(offset: number, bytes: Uint8Array): Promise<void> {
     const { sink, onProgress } = await this.#target
+    if (this.#broken) throw this.#broken
     this.#writing += 1
     try {
       await stored(() => sink.write(offset, bytes))
@@ -133,7 +143,7 @@ export class Arrival implements V1Transfer {
     }
     this.#doneBytes += bytes.byteLength
     onProgress?.({ doneBytes: this.#doneBytes, lengthBytes: this.lengthBytes })
-    if (this.#doneBytes < this.lengthBytes) return
+    if (!this.#isWhole) return
     this.#cover.verify()
     this.#becomeWhole()
   }
@@ -157,7 +167,7 @@ export class Arrival implements V1Transfer {
   #watch(before: number): Disposable {
     const { idleTimeoutMs, progressBytes } = this.#limits
     return this.#clock.after(idleTimeoutMs, () => {
-      const isStoring = this.#writing > (this.#inOrder?.waiting ?? 0) || this.#doneBytes === this.lengthBytes
+      const isStoring = this.#writing > (this.#inOrder?.waiting ?? 0) || this.#isWhole
       if (this.isTaken && !isStoring && this.#doneBytes - before < progressBytes) {
         const what = `${this.#doneBytes} of ${this.lengthBytes} bytes came, and of these ${this.#doneBytes - before} in the last ${idleTimeoutMs} ms`
         return this.#finish(amstError('ERR_AMST_TIMEOUT', `a v1 transfer from ${this.from} is given up: ${what}`, { retryable: true }))

@@ -86,7 +86,7 @@ export class Connection {
     if (this.#isCut) return
     const reason = isDwcpError(error) ? error : lost(error)
     if (this.#arrival === undefined) this.#environment.refused(reason)
-    this.#arrival?.reject(reason)
+    this.#arrival?.lose(reason)
     this.reset()
   }
 

@@ -41,7 +41,7 @@ export const V1_DEFAULT_LIMITS: V1Limits = {
   chunkBytesMin: CHUNK_BYTES_MIN,
   chunkBytesMax: CHUNK_BYTES_MAX,
   transfers: 16,
-  // Each may hold one read of 64 KiB.
+  // Each may hold two reads of 64 KiB.
   connections: 1024,
   // Those of a transfer that is being stored, and of the next.
   connectionsPerAddress: 2 * CONNECTIONS_MAX,

@@ -139,7 +139,8 @@ export class V1Listener implements V1Server {
   }
 
   #unwanted({ address, connections }: Sender): string | undefined {
-    if (this.#isClosed || !this.#from.check(address, isIPv6(address) ? 'ipv6' : 'ipv4')) return 'not one of "from"'
+    if (this.#isClosed) return 'closing'
+    if (!this.#from.check(address, isIPv6(address) ? 'ipv6' : 'ipv4')) return 'not one of "from"'
     if (this.#connections >= this.#limits.connections) return `${this.#limits.connections} connections are open`
     if (connections.size >= this.#limits.connectionsPerAddress) return `${connections.size} connections of this address are open`
     return undefined

@@ -58,8 +58,8 @@ export interface V1Saved extends V1Terms {
 }
 
 /**
- * A transfer from a v1 sender. No more of it is read than its connections' first 64 KiB each before one of its methods is called; one
- * of them is, once.
+ * A transfer from a v1 sender. No more of it is read than the first 128 KiB of each connection before `saveTo` or `bytes` is called: one
+ * of them, once.
  *
  * @public
  */
@@ -69,8 +69,8 @@ export interface V1Transfer {
   readonly lengthBytes: number
   /**
    * Stores it as it comes. A path gets the file by one rename, after every byte has come and is on disk; of other sinks, what came before
-   * a failure stays in them. A Node stream is written in order, with up to `reorderBytes` held for it; what else is held is one
-   * read of each connection. The sender's connections are ended after that, or reset if it failed.
+   * a failure stays in them. A Node stream is written in order, with up to `reorderBytes` held for it; what else is held is two
+   * reads of each connection. The sender's connections are ended after that, or reset if it failed.
    * @throws `ERR_AMST_SINK` with the sink's error as `cause`, `ERR_AMST_PROTOCOL`, `ERR_AMST_LIMIT`, `ERR_AMST_PEER_LOST`,
    * `ERR_AMST_TIMEOUT`, `ERR_AMST_CLOSED`, or `signal.reason`.
    */

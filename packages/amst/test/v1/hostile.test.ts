@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { readdir } from 'node:fs/promises'
 import type { Socket, TcpNetConnectOpts } from 'node:net'
 import { networkInterfaces } from 'node:os'
+import { Writable } from 'node:stream'
 import { describe, expect, test } from 'vitest'
 import { listenV1, sendV1, type V1Server } from '../../src/index.ts'
 import { until } from '../pair.ts'
@@ -115,6 +116,35 @@ test('a chunk of another length of transfer, on a connection that has begun, end
   const result = taken(server)
   ;(await dialled(server.address)).end(Buffer.concat([CHUNKS[0] ?? '', chunkOf(1, 10, OBJECT.subarray(10, 20), 31)] as Buffer[]))
   expect(await result).toMatchObject({ reason: { code: 'ERR_AMST_PROTOCOL' } })
+})
+
+test('what a connection does after all bytes came ends that connection, not the transfer that is being stored', async () => {
+  for (const misbehave of [
+    (socket: Socket): unknown => socket.write(CHUNKS[0] ?? ''),
+    (socket: Socket): unknown => socket.resetAndDestroy(),
+  ]) {
+    const server = await listening({ limits: SHORT })
+    const parts: Buffer[] = []
+    let store: () => void = () => undefined
+    const sink = new Writable({
+      write: (part, _, done) => {
+        parts.push(part)
+        done()
+      },
+      final: (done) => void (store = done),
+    })
+    const saved = firstOf(server).then((transfer) => transfer.saveTo(sink))
+    const [socket, other] = [await dialled(server.address), await dialled(server.address)]
+    socket.write(Buffer.concat(CHUNKS.slice(0, 2)))
+    other.write(CHUNKS[2] ?? '')
+    await until(() => sink.writableEnded)
+    misbehave(socket)
+    await until(() => server.stats().connections === 1)
+    store()
+    expect(await saved).toMatchObject({ lengthBytes: 30 })
+    expect(OBJECT.equals(Buffer.concat(parts))).toBe(true)
+    expect(await endOf(other)).toBe('ended')
+  }
 })
 
 test('with a transfer that fails go the other connections of its address, silent ones and those that wait to begin the next', async () => {

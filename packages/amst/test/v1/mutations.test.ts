@@ -187,7 +187,7 @@ const chunksAsRead = (stream: Buffer): Buffer[] => {
   return chunks
 }
 
-test('a good transfer arrives in whatever order and pieces its connections bring it', async () => {
+test('a good transfer arrives in whatever order and pieces its connections bring it', { timeout: 60_000 + WANTED }, async () => {
   const roll = rolls(SEED)
   for (let n = 0; n < WANTED / 20; n += 1) {
     const streams = transferOf(roll)

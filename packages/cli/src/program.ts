@@ -8,6 +8,8 @@ import { addEndCommand } from './node/end-command.js'
 import { addMigrateCommand } from './node/migrate-command.js'
 import { addPsCommand } from './node/ps-command.js'
 import { addRequestCommand } from './node/request-command.js'
+import { addIdentityCommand } from './security/identity-command.js'
+import { addTrustCommand } from './security/trust-command.js'
 import { addTransferCommands } from './transfer/transfer-commands.js'
 
 const EXIT_CODES = `
@@ -30,6 +32,8 @@ export function createProgram(version: string): Command {
   addEndCommand(program)
   addTransferCommands(program)
   addDeltaCommand(program)
+  addIdentityCommand(program)
+  addTrustCommand(program)
   addDoctorCommand(program)
   return program
 }

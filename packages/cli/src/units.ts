@@ -10,7 +10,7 @@ const BYTE_UNITS: Readonly<Record<string, number>> = {
   GiB: 2 ** 30,
 }
 const BIT_UNITS: Readonly<Record<string, number>> = { bit: 1, k: 1e3, kbit: 1e3, m: 1e6, mbit: 1e6, g: 1e9, gbit: 1e9 }
-const TIME_UNITS_MS: Readonly<Record<string, number>> = { us: 1e-3, ms: 1, s: 1e3, min: 60e3 }
+const TIME_UNITS_MS: Readonly<Record<string, number>> = { us: 1e-3, ms: 1, s: 1e3, min: 60e3, h: 3600e3, d: 86_400e3 }
 const BINARY_STEPS = ['B', 'KiB', 'MiB', 'GiB', 'TiB'] as const
 
 /**
@@ -51,7 +51,7 @@ export function parseBitRate(text: string, name: string): number {
 }
 
 /**
- * Reads a duration: `100ms`, `1.5s`, `2min`. The unit must be there.
+ * Reads a duration: `100ms`, `1.5s`, `2min`, `12h`, `7d`. The unit must be there.
  *
  * @returns milliseconds, at least 0.
  * @throws `ERR_CLI_USAGE`

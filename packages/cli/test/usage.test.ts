@@ -19,7 +19,7 @@ test('--version says the version of the package', async () => {
   expect(await run('--version')).toEqual({ status: 0, stdout: `${version}\n`, stderr: '' })
 })
 
-test.each(['demo', 'run', 'node', 'migrate', 'ps', 'request', 'end', 'serve', 'send', 'get', 'delta', 'doctor'])(
+test.each(['demo', 'run', 'node', 'migrate', 'ps', 'request', 'end', 'serve', 'send', 'get', 'delta', 'identity', 'trust', 'doctor'])(
   '%s has a help that says what it does',
   async (command) => {
     const { status, stdout } = await run(command, '--help')
@@ -56,6 +56,12 @@ describe('wrong usage ends with 2 and says what to write', () => {
     [['node', '--tls-key', 'k'], 'TLS needs all three'],
     [['node', '--plaintext', '--tls-key', 'k'], 'exclude each other'],
     [['node', '--tls-key', '/no/k', '--tls-cert', '/no/c', '--tls-ca', '/no/a'], '--tls-'],
+    [['trust', 'init'], "required option '--cluster"],
+    [['trust', 'invite', '--lifetime', '25h'], '--lifetime 25h: write 1s to 24h'],
+    [['trust', 'add', '/no/where'], '<file> /no/where'],
+    [['trust', 'add', 'x', '--domain', 'mine'], 'Allowed choices are trusted'],
+    [['identity', 'install', '-', '--token', '-'], 'cannot both be read'],
+    [['identity', 'install'], 'missing required argument'],
     [['delta', 'encode', 'x'], "required option '-o, --output"],
     [['delta', 'encode', 'x', '-o', 'y', '--level', 'best'], 'Allowed choices are fast'],
     [['serve'], "required option '--dir"],

@@ -1,4 +1,3 @@
-import 'reflect-metadata'
 import { createPublicKey, type KeyObject, randomBytes, webcrypto } from 'node:crypto'
 import type { ClusterId, NodeId } from '@dwcp/interface'
 import type * as X509 from '@peculiar/x509'
@@ -24,7 +23,11 @@ const SERIAL_BYTES = 16
 const REQUEST_CHARACTERS_MAX = 8192
 
 /** Loaded when first used: whoever only connects with a certificate issues none. */
-const load = (): Promise<typeof X509> => import('@peculiar/x509')
+async function load(): Promise<typeof X509> {
+  // It looks for metadata that this one keeps.
+  await import('reflect-metadata')
+  return import('@peculiar/x509')
+}
 
 /** A PKCS #10 request (RFC 2986) in PEM: a name, a public key, and the proof that the asking one has the private key. */
 export async function createRequest(nodeId: NodeId, key: KeyObject): Promise<string> {

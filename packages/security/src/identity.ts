@@ -119,6 +119,9 @@ async function createIdentity(
   return record
 }
 
+/** Whether there is one to open. */
+export const hasIdentity = (directory: string): boolean => revisionOf(directory, IDENTITY_RECORD) !== ''
+
 class DirectoryIdentity implements NodeIdentity {
   readonly nodeId: NodeId
   readonly keyId: KeyId

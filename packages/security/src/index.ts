@@ -8,9 +8,11 @@ export {
   openAuthority,
 } from './authority.js'
 export { SECURITY_ERROR_CODES, type SecurityError, type SecurityErrorCode } from './errors.js'
-export { type IdentityOptions, type InstalledCertificate, type NodeIdentity, openIdentity } from './identity.js'
+export { hasIdentity, type IdentityOptions, type InstalledCertificate, type NodeIdentity, openIdentity } from './identity.js'
 export { type Installation, installBundle } from './install.js'
 export { isJoinRequest } from './invitation.js'
+export { type Enrolled, type EnrollOptions, enroll, foundCluster, revokeMember, rotateAuthority } from './operator.js'
+export { isStatement } from './statements.js'
 export {
   createTrustStore,
   hasTrustStore,

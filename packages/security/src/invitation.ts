@@ -59,6 +59,8 @@ export async function createJoinRequest(
 export interface JoinRequest {
   readonly nodeId: NodeId
   readonly publicKey: KeyObject
+  /** PEM. */
+  readonly request: string
   /** Of the token. */
   readonly invitation: string
 }
@@ -77,7 +79,7 @@ export async function readJoinRequest(text: string, binding?: Uint8Array): Promi
   if (bound.byteLength !== expected.byteLength || !timingSafeEqual(bound, expected))
     throw securityError('ERR_SECURITY_SIGNATURE', 'the join request was made for another connection')
   const { nodeId, publicKey } = await readRequest(payload.request)
-  return { nodeId, publicKey, invitation: raw.toString('base64url') }
+  return { nodeId, publicKey, request: payload.request, invitation: raw.toString('base64url') }
 }
 
 const textOf = (key: KeyObject): string => rawPublicKey(key).toString('base64url')

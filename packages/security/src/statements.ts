@@ -5,7 +5,7 @@ import { isInDate } from './chain.js'
 import { securityError } from './errors.js'
 import { keyIdOf } from './keys.js'
 import { isName } from './names.js'
-import { readSignedText, type SignedKind, signText } from './signed-text.js'
+import { readSignedText, type SignedKind, saysItIs, signText } from './signed-text.js'
 
 type Schema<T> = v.GenericSchema<unknown, T>
 
@@ -37,6 +37,9 @@ const StatementSchema: Schema<Statement> = v.variant('kind', [
 ])
 
 const STATEMENT: SignedKind<Statement> = { typ: 'dwcp-statement', schema: StatementSchema }
+
+/** Whether a text says that it is a statement; {@link NodeTrust.accept} finds out whether it is a good one. */
+export const isStatement = (text: string): boolean => saysItIs(STATEMENT, text)
 
 export const signStatement = (statement: Statement, key: KeyObject): string => signText(STATEMENT, statement, key, keyIdOf(key))
 

@@ -19,6 +19,7 @@ const PACKAGES = [
   { name: 'liblz4-dev', for: ALWAYS, present: () => existsSync('/usr/include/lz4.h'), without: 'native LZ4' },
   { name: 'libxxhash-dev', for: ALWAYS, present: () => existsSync('/usr/include/xxhash.h'), without: 'native XXH3' },
   { name: 'iproute2', for: LABS, present: () => onPath('ip'), without: 'the WAN lab' },
+  { name: 'openssh-server', for: ['test'], present: () => existsSync('/usr/sbin/sshd'), without: 'the tests of transfers over ssh' },
   { name: 'iperf3', for: ['bench'], present: () => onPath('iperf3'), without: 'the comparison with iperf3' },
   { name: 'zstd', for: ['bench'], present: () => onPath('zstd'), without: 'the comparison with zstd --patch-from' },
   ...['lz4', 'xdelta3', 'bsdiff', 'rsync', 'restic', 'casync'].map((name) => ({

@@ -10,6 +10,7 @@ export type CliErrorCode =
   | 'ERR_CLI_NO_LAB'
   | 'ERR_CLI_NOT_VERIFIED'
   | 'ERR_CLI_CHILD'
+  | 'ERR_CLI_SSH'
   | 'ERR_CLI_INTERRUPTED'
 
 /** What the command ends with. */

@@ -17,3 +17,4 @@ export {
   type TreeProgress,
   type TreeReport,
 } from '@dwcp/amst'
+export { createEphemeralCredentials, type EphemeralCredentials } from '@dwcp/security'

@@ -113,6 +113,18 @@ export async function issueNode(
   return { certificate: pemOf(certificate), serial: certificate.serialNumber }
 }
 
+/** A certificate that a node signs itself. */
+export async function issueAlone(order: { readonly nodeId: NodeId; readonly key: KeyObject } & Validity): Promise<string> {
+  const x509 = await load()
+  const { nodeId, key } = order
+  const name = named(nodeId)
+  const certificate = await x509.X509CertificateGenerator.create(
+    { ...frame(order), subject: name, issuer: name, publicKey: await verifier(key), signingKey: await signer(key) },
+    webcrypto,
+  )
+  return pemOf(certificate)
+}
+
 function frame({ notBeforeMs, notAfterMs }: Validity): {
   readonly serialNumber: string
   readonly notBefore: Date

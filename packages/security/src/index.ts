@@ -7,6 +7,7 @@ export {
   type NewCertificate,
   openAuthority,
 } from './authority.js'
+export { createEphemeralCredentials, type EphemeralCredentials } from './ephemeral.js'
 export { SECURITY_ERROR_CODES, type SecurityError, type SecurityErrorCode } from './errors.js'
 export { hasIdentity, type IdentityOptions, type InstalledCertificate, type NodeIdentity, openIdentity } from './identity.js'
 export { type Installation, installBundle } from './install.js'

@@ -3,7 +3,7 @@ import type { GetFlags } from './get.js'
 import { TRANSFER_PORT } from './location.js'
 import type { SendFlags } from './send.js'
 import type { ServeFlags } from './serve.js'
-import { addCopyFlags, addStoreFlags, addTransferFlags } from './transfer-flags.js'
+import { addCopyFlags, addStoreFlags, addTransferFlags, parsePort } from './transfer-flags.js'
 
 const RESUME = 'Run again after anything went wrong: what is there is not sent again, and large files go on where they were.'
 
@@ -15,12 +15,14 @@ Examples:
 const SEND_EXAMPLES = `
 Examples:
   dwcp send photos disk.img dwcp://backup.example:${TRANSFER_PORT}/from-laptop --tls-key k.pem --tls-cert c.pem --tls-ca ca.pem
-  dwcp send photos/ dwcp://localhost/photos      what is in photos, and not the folder itself`
+  dwcp send photos/ dwcp://localhost/photos      what is in photos, and not the folder itself
+  dwcp send photos me@nas:backups                over ssh: no server and no certificates are needed`
 
 const GET_EXAMPLES = `
 Examples:
   dwcp get dwcp://backup.example:${TRANSFER_PORT}/from-laptop/photos . --tls-key k.pem --tls-cert c.pem --tls-ca ca.pem
-  dwcp get dwcp://localhost/ everything          all that is served there`
+  dwcp get dwcp://localhost/ everything          all that is served there
+  dwcp get me@nas:backups/photos .               over ssh`
 
 /** What a command does is loaded when it runs. */
 export function addTransferCommands(program: Command): void {
@@ -37,11 +39,14 @@ export function addTransferCommands(program: Command): void {
     .option('--max-size <bytes>', 'what all files of one tree hold together, such as 100GiB')
     .addHelpText('after', SERVE_EXAMPLES)
     .action(async (flags: ServeFlags) => (await import('./serve.js')).serveDirectory(flags))
-  addCopyFlags(program.command('send'))
+  addStoreFlags(addCopyFlags(program.command('send')), 'symbolic links that an agent over ssh takes')
     .summary('send files and directories')
     .usage('[options] <path...> <destination>')
     .description(`Sends files and directories, with names, modes, times and links. ${RESUME}`)
-    .argument('<path...>', 'what to send; of a directory with a slash at its end, what is in it. Last: dwcp://host:port/directory')
+    .argument(
+      '<path...>',
+      'what to send; of a directory with a slash at its end, what is in it. Last: dwcp://host:port/directory, or user@host:directory',
+    )
     .addHelpText('after', SEND_EXAMPLES)
     .action(async (words: readonly string[], flags: SendFlags) => (await import('./send.js')).sendPaths(words, flags))
   addStoreFlags(addCopyFlags(program.command('get')))
@@ -50,16 +55,11 @@ export function addTransferCommands(program: Command): void {
     .description(`Gets files and directories, with names, modes, times and links. ${RESUME}`)
     .argument(
       '<source...>',
-      'dwcp://host:port/path, of one host; with a slash at its end, what is in it. Last: the directory to put it into',
+      'dwcp://host:port/path or user@host:path, of one host; with a slash at its end, what is in it. Last: the directory to put it into',
     )
     .addHelpText('after', GET_EXAMPLES)
     .action(async (words: readonly string[], flags: GetFlags) => (await import('./get.js')).getPaths(words, flags))
-}
-
-function parsePort(text: string): number {
-  const port = Number(text)
-  if (!/^\d+$/.test(text) || port > 65_535) throw new InvalidArgumentError('Write a number up to 65535.')
-  return port
+  program.command('transfer-agent', { hidden: true }).action(async () => (await import('./ssh/agent.js')).runAgent())
 }
 
 function parseCount(text: string): number {

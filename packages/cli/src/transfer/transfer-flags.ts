@@ -1,10 +1,11 @@
 import { X509Certificate } from 'node:crypto'
 import { hostname } from 'node:os'
 import type { ConnectOptions } from '@dwcp/core/transfer'
-import { type Command, Option } from 'commander'
+import { type Command, InvalidArgumentError, Option } from 'commander'
 import { cliError } from '../errors.js'
 import { addSecurityFlags, readSecurity, type Security, type SecurityFlags } from '../security-flags.js'
 import { parseDuration } from '../units.js'
+import type { SshFlags } from './ssh/call.js'
 
 /** As commander hands them over. */
 export interface TransferFlags extends SecurityFlags {
@@ -13,7 +14,7 @@ export interface TransferFlags extends SecurityFlags {
 }
 
 /** Of `send` and `get`. */
-export interface CopyFlags extends TransferFlags {
+export interface CopyFlags extends TransferFlags, SshFlags {
   readonly checksum?: boolean
   readonly resume: boolean
   readonly streams: number | 'auto'
@@ -41,15 +42,16 @@ export function addCopyFlags(command: Command): Command {
       .option('--no-resume', 'send large files that broke off from their beginning')
       .option('--streams <number>', `TCP connections, 1 to ${STREAMS_MAX}, or auto`, parseStreams, 'auto')
       .option('--retry-for <duration>', 'how long to try again when the connection is lost', parseRetry, parseRetry('1min'))
-      .option('--expect <name>', 'refuse a server whose certificate has another name'),
+      .option('--expect <name>', 'refuse a server whose certificate has another name')
+      .option('--ssh <command>', 'what reaches user@host:path', 'ssh')
+      .option('--remote-dwcp <command>', 'dwcp there, for a path over ssh', 'dwcp')
+      .option('--data-port <number>', 'where it listens there for the files; 0: any that is free', parsePort, 0),
   )
 }
 
-export function addStoreFlags(command: Command): Command {
+export function addStoreFlags(command: Command, what = 'symbolic links to take'): Command {
   return command.addOption(
-    new Option('--links <which>', 'symbolic links to take: those that stay inside the directory, or all')
-      .choices(['inside', 'all'])
-      .default('inside'),
+    new Option('--links <which>', `${what}: those that stay inside the directory, or all`).choices(['inside', 'all']).default('inside'),
   )
 }
 
@@ -67,10 +69,13 @@ export async function readIdentity(flags: TransferFlags): Promise<Security & { r
 /** Of `connect`, but for the signal. */
 export function sessionOptions(
   identity: Security & { readonly nodeId: string },
-  { streams, expect }: CopyFlags,
+  { expect, ...flags }: CopyFlags,
 ): Omit<ConnectOptions, 'signal'> {
-  return { ...identity, ...(streams === 'auto' ? {} : { streams }), ...(expect === undefined ? {} : { expect }) }
+  return { ...identity, ...streamsOption(flags), ...(expect === undefined ? {} : { expect }) }
 }
+
+export const streamsOption = ({ streams }: Pick<CopyFlags, 'streams'>): Pick<ConnectOptions, 'streams'> =>
+  streams === 'auto' ? {} : { streams }
 
 function commonName(cert: string): string {
   try {
@@ -80,6 +85,12 @@ function commonName(cert: string): string {
     throw cliError('ERR_CLI_USAGE', '--tls-cert: this is no certificate in PEM', cause)
   }
   throw cliError('ERR_CLI_USAGE', '--tls-cert: the certificate has no common name (CN)')
+}
+
+export function parsePort(text: string): number {
+  const port = Number(text)
+  if (!/^\d+$/.test(text) || port > 65_535) throw new InvalidArgumentError('Write a number up to 65535.')
+  return port
 }
 
 function parseStreams(text: string): number | 'auto' {

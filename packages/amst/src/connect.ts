@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { setMaxListeners } from 'node:events'
-import { type Address, type Clock, type Logger, type NodeId, type Principal, silentLogger, systemClock } from '@dwcp/interface'
+import { type Address, type Clock, isDwcpError, type Logger, type NodeId, type Principal, silentLogger, systemClock } from '@dwcp/interface'
 import { loadHash } from '@dwcp/native-rdma/hash'
 import { Backoff } from './backoff.js'
 import { parseAddress } from './dial.js'
@@ -37,6 +37,8 @@ export interface DialHooks {
   readonly instance?: Uint8Array
   /** The tag of the last session with this peer. */
   readonly previous?: Uint8Array
+  /** Instead of the limit of that name: the transport dials by itself. */
+  readonly reconnectMs?: number
   readonly unhandled?: (peer: Principal) => (channel: string, payload: Uint8Array) => void
   /** The hello is about to leave. */
   readonly asking?: () => void
@@ -69,6 +71,7 @@ export async function openSession(address: Address, options: ConnectOptions, hoo
   options.signal?.throwIfAborted()
   const security = securityFor(options, address.host)
   const limits = resolveLimits(options.limits)
+  const allowance = allowanceOf(limits, hooks.reconnectMs)
   const { streams = 'auto' } = options
   let isWideArea = false
   const wanted = (): number => Math.min(streamsOf(streams, isWideArea), limits.streamsPerSession)
@@ -79,7 +82,7 @@ export async function openSession(address: Address, options: ConnectOptions, hoo
     node: options.nodeId,
     instance: hooks.instance ?? randomBytes(16),
     streams: wanted(),
-    allowance: allowanceOf(limits),
+    allowance,
     previous: hooks.previous ?? NO_TAG,
   }
   const timeoutMs = options.timeoutMs ?? CONNECT_TIMEOUT_MS
@@ -101,6 +104,7 @@ export async function openSession(address: Address, options: ConnectOptions, hoo
       // One listener for each stream that joins.
       setMaxListeners(0, over.signal)
       const kept = new Set<number>()
+      const pauses = new Set<Backoff>()
       const keep = (index: number): void => {
         kept.add(index)
         void keepStream(index)
@@ -114,24 +118,34 @@ export async function openSession(address: Address, options: ConnectOptions, hoo
         clock,
         logger: options.logger ?? silentLogger,
         hash,
+        reconnectMs: Math.min(allowance.reconnectMs, answer.allowance.reconnectMs),
         unhandled: hooks.unhandled?.(peer),
         streamDied: (index) => (index < wanted() ? keep(index) : kept.delete(index)),
       })
       const keepStream = async (index: number): Promise<void> => {
         const backoff = new Backoff({ firstMs: 20, maxMs: 5000, clock })
-        void session.closed.then(() => backoff.reset())
+        pauses.add(backoff)
         while (!session.isOver && kept.has(index)) {
           try {
             const joined = await within(clock, timeoutMs, over.signal, address, (joining) => joinStream(joinable, index, joining))
+            pauses.delete(backoff)
             session.addStream(index, joined)
+            // The path is there again: for the others too.
+            for (const pause of pauses) pause.reset()
             return
           } catch (error) {
-            options.logger?.debug({ peer: peer.nodeId, stream: index, error: asError(error).message }, 'a stream could not join')
+            const reason = asError(error)
+            options.logger?.debug({ peer: peer.nodeId, stream: index, error: reason.message }, 'a stream could not join')
+            if (session.isDisconnected && !isPassing(reason)) session.lose(reason)
             if (!session.isOver) await backoff.pause()
           }
         }
+        pauses.delete(backoff)
       }
-      void session.closed.then(() => over.abort(amstError('ERR_AMST_CLOSED', 'the session is over')))
+      void session.closed.then(() => {
+        over.abort(amstError('ERR_AMST_CLOSED', 'the session is over'))
+        for (const pause of pauses) pause.reset()
+      })
       session.addStream(0, { socket, rest: greeting.rest })
       kept.add(0)
       const adjust = (): void => {
@@ -161,7 +175,11 @@ function streamsOf(streams: NonNullable<ConnectOptions['streams']>, isWideArea: 
   throw new RangeError(`streams must be a positive integer, not ${count}`)
 }
 
-export const allowanceOf = (limits: AmstLimits): Allowance => ({
+/** Whether another attempt may find it otherwise. */
+const isPassing = (error: Error): boolean =>
+  isDwcpError(error) && ['ERR_AMST_UNREACHABLE', 'ERR_AMST_TIMEOUT', 'ERR_AMST_HANDSHAKE', 'ERR_AMST_LIMIT'].includes(error.code)
+
+export const allowanceOf = (limits: AmstLimits, reconnectMs: number = limits.reconnectMs): Allowance => ({
   chunkBytes: limits.chunkBytes,
   initialWindowBytes: limits.initialWindowBytes,
   objectWindowBytes: limits.objectWindowBytes,
@@ -169,6 +187,7 @@ export const allowanceOf = (limits: AmstLimits): Allowance => ({
   metadataBytes: limits.metadataBytes,
   messageBytes: limits.messageBytes,
   pendingRequests: limits.pendingRequests,
+  reconnectMs,
 })
 
 /** Runs `work` under a deadline and the caller's signal. */

@@ -27,7 +27,7 @@ export function dial(address: Address, tls: TlsCredentials | undefined, signal: 
     const abort = (): void => settle(asError(signal.reason))
     const closed = (): void => settle(amstError('ERR_AMST_UNREACHABLE', `${where} closed the connection at once`, { retryable: true }))
     const refused = (cause: Error): void => {
-      if (isTlsFailure(cause) || (isConnected && tls)) return settle(tlsFailure(where, cause))
+      if (isTlsFailure(cause) || (isConnected && tls && !isNetworkFailure(cause))) return settle(tlsFailure(where, cause))
       settle(amstError('ERR_AMST_UNREACHABLE', `${where} cannot be reached: ${cause.message}`, { retryable: true, cause }))
     }
     signal.addEventListener('abort', abort, { once: true })
@@ -42,6 +42,10 @@ export function dial(address: Address, tls: TlsCredentials | undefined, signal: 
     socket.once('secureConnect', () => settle())
   })
 }
+
+/** A number of errno, and none that stands for a broken handshake. */
+const isNetworkFailure = (error: Error): boolean =>
+  'code' in error && typeof error.code === 'string' && /^E(?!PROTO$)[A-Z]+$/.test(error.code)
 
 const isTlsFailure = (error: Error): boolean => 'code' in error && typeof error.code === 'string' && error.code.startsWith('ERR_SSL')
 

@@ -4,6 +4,7 @@ export const FRAME = {
   pong: 2,
   acknowledge: 3,
   chunk: 4,
+  gone: 5,
   message: 16,
   request: 17,
   response: 18,

@@ -19,6 +19,8 @@ export interface Allowance {
   readonly metadataBytes: number
   readonly messageBytes: number
   readonly pendingRequests: number
+  /** How long it keeps a session that has no connection. 0, and left out of the hello: not at all. */
+  readonly reconnectMs: number
 }
 
 export type Hello =
@@ -141,8 +143,13 @@ class Fields {
         metadataBytes: nested.integer('metadataBytes', 0),
         messageBytes: nested.integer('messageBytes', 1),
         pendingRequests: nested.integer('pendingRequests', 1),
+        reconnectMs: nested.has('reconnectMs') ? nested.integer('reconnectMs', 0) : 0,
       },
     }
+  }
+
+  has(name: string): boolean {
+    return this.#values.has(name)
   }
 
   text(name: string): string {

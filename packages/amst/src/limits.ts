@@ -33,6 +33,8 @@ export interface AmstLimits {
   readonly keepAliveMs: number
   /** A stream from which nothing came for so long is dead. */
   readonly idleTimeoutMs: number
+  /** How long a session without a connection is kept for its caller to come back, in ms; the lesser of both ends' holds. */
+  readonly reconnectMs: number
   /** What `close()` waits for transfers under way, and then for the peer. */
   readonly closeTimeoutMs: number
   /** Damaged chunks after which a stream is given up. */
@@ -62,6 +64,8 @@ export const DEFAULT_LIMITS: AmstLimits = {
   handshakeTimeoutMs: 10_000,
   keepAliveMs: 5000,
   idleTimeoutMs: 20_000,
+  // A network that is away for minutes; what waits meanwhile is within the other limits.
+  reconnectMs: 120_000,
   closeTimeoutMs: 5000,
   corruptChunksPerStream: 16,
 }

@@ -22,6 +22,8 @@ export interface ListenHooks {
   readonly admit?: (peer: Principal, instance: string, previous: Uint8Array) => AmstError | undefined
   /** Takes the session instead of the queue, before its first frame. */
   readonly opened?: (opened: OpenedSession) => void
+  /** Instead of the limit of that name: the transport dials by itself. */
+  readonly reconnectMs?: number
   readonly unhandled?: (peer: Principal) => (channel: string, payload: Uint8Array) => void
 }
 
@@ -229,6 +231,7 @@ export class Listener implements Server {
     const instance = Buffer.from(hello.instance).toString('hex')
     if (this.#isClosed) throw amstError('ERR_AMST_REFUSED', 'it is closing')
     if (this.#options.accept?.(peer, remote) === false) throw amstError('ERR_AMST_REFUSED', `"${peer.nodeId}" is not accepted here`)
+    if (this.#sessions.size >= this.#limits.sessions) this.#makeRoom()
     if (this.#sessions.size >= this.#limits.sessions) throw amstError('ERR_AMST_LIMIT', `${this.#limits.sessions} sessions are open`)
     const unwanted = this.#hooks.admit?.(peer, instance, hello.previous)
     if (unwanted) throw unwanted
@@ -236,6 +239,7 @@ export class Listener implements Server {
     const tag = randomBytes(8)
     // The caller may want more later than it opens with.
     const streams = this.#limits.streamsPerSession
+    const allowance = allowanceOf(this.#limits, this.#hooks.reconnectMs)
     const session = new TcpSession({
       peer,
       remote,
@@ -245,6 +249,7 @@ export class Listener implements Server {
       clock: this.#clock,
       logger: this.#logger,
       hash: this.#hash,
+      reconnectMs: Math.min(allowance.reconnectMs, hello.allowance.reconnectMs),
       unhandled: this.#hooks.unhandled?.(peer),
     })
     const [secretHex, tagHex] = [secret.toString('hex'), tag.toString('hex')]
@@ -261,7 +266,7 @@ export class Listener implements Server {
         node: this.nodeId,
         instance: this.#instance,
         streams,
-        allowance: allowanceOf(this.#limits),
+        allowance,
         secret,
         tag,
       }),
@@ -278,6 +283,15 @@ export class Listener implements Server {
     this.#checkIndex(hello.index, joinable)
     socket.write(encodeHello({ kind: 'joined' }))
     joinable.session.addStream(hello.index, { socket, rest })
+  }
+
+  /** Who waits for a caller that may not come back is worth less than one that is there. */
+  #makeRoom(): void {
+    for (const [secret, { session }] of this.#sessions) {
+      if (!session.isDisconnected) continue
+      this.#sessions.delete(secret)
+      return session.lose(amstError('ERR_AMST_LIMIT', `${this.#limits.sessions} sessions are open`, { retryable: true }))
+    }
   }
 
   #checkIndex(index: number, { streams }: Joinable): void {

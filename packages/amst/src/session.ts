@@ -52,6 +52,8 @@ export interface SessionEnvironment {
   readonly logger: Logger
   readonly hash: Hash
   readonly unhandled?: ((channel: string, payload: Uint8Array) => void) | undefined
+  /** How long it is kept without a stream. */
+  readonly reconnectMs: number
   /** The dialling end opens another. */
   readonly streamDied?: ((index: number) => void) | undefined
 }
@@ -82,6 +84,8 @@ export class TcpSession implements Session {
   #watch: Disposable | undefined
   readonly #pathRate = new PathRate()
   #pacing: Disposable | undefined
+  /** Ends it unless a stream comes first. */
+  #outage: Disposable | undefined
   #unannounced = 0
   #streamsLost = 0
   #serial = 0
@@ -160,9 +164,14 @@ export class TcpSession implements Session {
     this.#unproven.delete(stream)
     const former = this.#streams.get(stream.index)
     this.#streams.set(stream.index, stream)
+    this.#outage?.[Symbol.dispose]()
+    this.#outage = undefined
+    // The caller comes with another where the former is dead for it: others may be dead as well, and not yet known to be.
+    if (former && former === this.#control) this.#moveControl(stream)
     this.#control ??= stream
     former?.fail(amstError('ERR_AMST_PEER_LOST', 'the peer replaced the stream', { retryable: true }))
     this.#pump()
+    if (this.#objects.outgoing > 0) this.#pace()
   }
 
   send(source: SendSource, options: SendOptions = {}): Promise<ObjectReceipt> {
@@ -229,7 +238,9 @@ export class TcpSession implements Session {
   }
 
   destroy(reason?: Error): void {
-    this.#finish(reason ?? amstError('ERR_AMST_CLOSED', 'the session was destroyed here'), reason)
+    const cause = reason ?? amstError('ERR_AMST_CLOSED', 'the session was destroyed here')
+    const control = this.#control
+    this.#finish(cause, reason, () => control?.leave(cause))
   }
 
   async #close(): Promise<void> {
@@ -248,6 +259,7 @@ export class TcpSession implements Session {
     await Promise.race([idle, late, this.closed])
     timer?.[Symbol.dispose]()
     if (this.#isOverNow()) return
+    if (this.isDisconnected) return this.#finish(amstError('ERR_AMST_CLOSED', 'the session was closed here'), undefined)
     this.#push(FRAME.bye, 0, EMPTY)
     const end = clock.after(limits.closeTimeoutMs, () =>
       this.#finish(amstError('ERR_AMST_CLOSED', 'the session was closed here'), undefined),
@@ -257,10 +269,12 @@ export class TcpSession implements Session {
   }
 
   /** `told` is what `closed` resolves to. */
-  #finish(reason: Error, told: Error | undefined): void {
+  #finish(reason: Error, told: Error | undefined, tellPeer: () => void = () => undefined): void {
     if (this.#state === 'over') return
     this.#state = 'over'
+    tellPeer()
     this.#watch?.[Symbol.dispose]()
+    this.#outage?.[Symbol.dispose]()
     this.#resolveClosed(told)
     this.#objects.failAll(reason)
     this.#requests.failAll(reason)
@@ -303,6 +317,7 @@ export class TcpSession implements Session {
     try {
       this.#lane.acknowledge(frame.ack)
       if (frame.type === FRAME.chunk) this.#objects.takeChunk(frame, stream)
+      else if (frame.type === FRAME.gone) this.lose(amstError('ERR_AMST_PEER_LOST', 'the peer gave the session up', { retryable: true }))
       else if (frame.type !== FRAME.acknowledge) this.#receiveControl(stream, frame)
     } catch (error) {
       this.destroy(asError(error))
@@ -353,21 +368,36 @@ export class TcpSession implements Session {
     if (this.#state === 'over') return
     this.#streamsLost += 1
     this.#objects.streamDied(stream)
-    if (this.#control === stream) {
-      this.#control = this.#streams.values().next().value
-      this.#lane.rewind()
-    }
-    if (this.#streams.size === 0) {
-      const lost = amstError('ERR_AMST_PEER_LOST', `every stream to "${this.peer.nodeId}" is lost: ${reason.message}`, {
-        retryable: true,
-        cause: reason,
-        details: { peer: this.peer.nodeId },
-      })
-      return this.#finish(lost, this.#state === 'closing' ? undefined : lost)
-    }
+    if (this.#control === stream) this.#moveControl(this.#streams.values().next().value)
     this.#environment.logger.warn({ peer: this.peer.nodeId, stream: stream.index, reason: reason.message }, 'a stream was lost')
+    if (this.isDisconnected) {
+      const { clock, reconnectMs } = this.#environment
+      if (reconnectMs === 0) return this.lose(reason)
+      this.#outage = clock.after(reconnectMs, () => this.lose(reason))
+    }
     this.#environment.streamDied?.(stream.index)
     this.#pump()
+  }
+
+  /** It has no stream, and waits for one. */
+  get isDisconnected(): boolean {
+    return this.#streams.size === 0
+  }
+
+  /** Nothing will connect the two ends any more. */
+  lose(reason: Error): void {
+    const lost = amstError('ERR_AMST_PEER_LOST', `every stream to "${this.peer.nodeId}" is lost: ${reason.message}`, {
+      retryable: true,
+      cause: reason,
+      details: { peer: this.peer.nodeId },
+    })
+    this.#finish(lost, this.#state === 'closing' ? undefined : lost)
+  }
+
+  /** What may not have arrived on the former stream goes out again. */
+  #moveControl(stream: Stream | undefined): void {
+    this.#control = stream
+    this.#lane.rewind()
   }
 
   /** A round trip costs nothing on a near path; on a long one each stream is to have a chunk before the first answer. */

@@ -24,6 +24,8 @@ const WIDE_AREA_RTT_MS = 2
 const SEND_QUEUE_BYTES = { control: 524_288, data: 2_097_152, wideArea: 262_144 } as const
 /** Late decisions on a wide-area path: what waits unsent in the kernel waits behind its pace. */
 const NOT_SENT_BYTES = 131_072
+/** For the last frame to go out. */
+const LEAVE_MS = 1000
 /** Read ahead of the session; beyond it the peer is held back by TCP. */
 const RECEIVE_QUEUE_BYTES = 1_048_576
 
@@ -166,16 +168,32 @@ export class Stream {
 
   fail(reason: Error): void {
     if (this.#dead) return
-    this.#dead = true
-    this.#settle()
     this.#connection.socket.destroy()
     this.#frames?.destroy()
+    this.#die(reason)
+  }
+
+  #die(reason: Error): void {
+    this.#dead = true
+    this.#settle()
     this.#events.dead(this, reason)
   }
 
-  /** Sends what is written, then the end. */
-  end(): void {
-    void this.#frames?.close()
+  /** Dies, and lets the peer know, if it still reads, that the session is over at this end. */
+  leave(reason: Error): void {
+    const frames = this.#frames
+    if (this.#dead || !frames) return this.fail(reason)
+    this.write({ type: FRAME.gone, id: 0, sequence: 0, body: EMPTY })
+    const cut = (): void => {
+      this.#connection.socket.destroy()
+      frames.destroy()
+    }
+    const timer = this.#clock.after(LEAVE_MS, cut)
+    void frames.close().then(() => {
+      timer[Symbol.dispose]()
+      cut()
+    })
+    this.#die(reason)
   }
 
   info(): TcpInfo | undefined {

@@ -120,6 +120,7 @@ class SessionTransport implements AmstTransport {
         { ...this.#security, ...listen, limits: this.#limits, clock: this.#clock, logger: this.#logger },
         {
           instance: this.#instance,
+          reconnectMs: 0,
           admit: (peer, instance, previous) =>
             peer.nodeId === this.self
               ? amstError('ERR_AMST_IDENTITY', `"${peer.nodeId}" is the listener's own name`)
@@ -226,7 +227,7 @@ class SessionTransport implements AmstTransport {
             clock: this.#clock,
             logger: this.#logger,
           },
-          { instance: this.#instance, previous, asking, unhandled: (principal) => this.#deliver(principal) },
+          { instance: this.#instance, reconnectMs: 0, previous, asking, unhandled: (principal) => this.#deliver(principal) },
         ),
       up: (session) => this.#up(session),
       down: (principal, reason) => this.#down(principal, reason),

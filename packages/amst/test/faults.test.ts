@@ -74,7 +74,7 @@ test('bits flipped on the way are found: damaged chunks are sent again and no wr
 })
 
 test('a peer that falls silent without a word is given up after the idle time', async () => {
-  const { a, b, proxy } = await pairThroughProxy({ limits: { keepAliveMs: 50, idleTimeoutMs: 250 } })
+  const { a, b, proxy } = await pairThroughProxy({ limits: { keepAliveMs: 50, idleTimeoutMs: 250, reconnectMs: 300 } })
   await until(() => a.stats().streams.length === 4)
   const pending = a.request('x', new Uint8Array(1)).catch((error: unknown) => error)
   b.handle('x', () => new Promise(() => undefined))

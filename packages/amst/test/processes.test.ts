@@ -47,6 +47,9 @@ async function addressOf(child: ChildProcess): Promise<Address> {
   return address
 }
 
+/** Nobody is waited for. */
+const AT_ONCE = { reconnectMs: 1 }
+
 async function* endless(): AsyncGenerator<Uint8Array> {
   for (;;) yield new Uint8Array(1_000_000)
 }
@@ -61,7 +64,7 @@ test('the example of the README runs', async () => {
 
 test('a receiver killed in the middle of an object is a typed error for its sender', async () => {
   const child = start('serve')
-  await using session = await connect(await addressOf(child), { nodeId: 'a', plaintext: true })
+  await using session = await connect(await addressOf(child), { nodeId: 'a', plaintext: true, limits: AT_ONCE })
   const sending = session.send({ stream: endless() })
   const request = session.request('nobody-answers-in-time', new Uint8Array(1)).catch((error: unknown) => error)
   child.once('message', () => child.kill('SIGKILL'))
@@ -72,7 +75,7 @@ test('a receiver killed in the middle of an object is a typed error for its send
 })
 
 test('a sender killed in the middle of an object is a typed error for its reader', async () => {
-  const server = await listen({ nodeId: 'b', plaintext: true })
+  const server = await listen({ nodeId: 'b', plaintext: true, limits: AT_ONCE })
   onTestFinished(() => server.close())
   const child = start('call', server.address.host, String(server.address.port))
   for await (const session of server) {
@@ -147,7 +150,7 @@ test(`a receiver killed ${KILLS} times at random bytes has the file in the end, 
   for (;;) {
     const child = start('keep', at, String(port))
     port = (await addressOf(child)).port
-    const session = await connect({ host: '127.0.0.1', port }, { nodeId: 'a', plaintext: true })
+    const session = await connect({ host: '127.0.0.1', port }, { nodeId: 'a', plaintext: true, limits: AT_ONCE })
     const goal = kills < KILLS ? draw() * (FILE_BYTES / KILLS) : Number.POSITIVE_INFINITY
     const source = await fileSource(from)
     const read = async (offset: number, lengthBytes: number): Promise<Uint8Array> => {

@@ -7,6 +7,9 @@ import { parseBytes } from '../units.js'
 import { readIdentity, type StoreFlags, type TransferFlags } from './transfer-flags.js'
 import { reportText } from './transfer-text.js'
 
+/** A caller that loses its connection comes back with another session, which compares what is there: nothing waits for the former. */
+const LIMITS = { reconnectMs: 1 } as const
+
 export interface ServeFlags extends TransferFlags, StoreFlags {
   readonly dir: string
   readonly readOnly?: boolean
@@ -28,7 +31,7 @@ export async function serveDirectory(flags: ServeFlags): Promise<void> {
     ...(maxSize === undefined ? {} : { bytes: parseBytes(maxSize, '--max-size') }),
   }
   await using trees = await openTreeDirectory(dir, { isReadOnly, allowsLinksOut: links === 'all', limits })
-  await using server = await listen({ ...identity, host, port })
+  await using server = await listen({ ...identity, host, port, limits: LIMITS })
   const { signal } = interruption
   signal.addEventListener('abort', () => void server.close(), { once: true })
   if (signal.aborted) return

@@ -8,7 +8,7 @@ import { amstError, asError } from './errors.js'
 import type { Allowance, Hello } from './hello.js'
 import { greet, joinStream } from './join.js'
 import { type AmstLimits, resolveLimits } from './limits.js'
-import { exportedKey, identify, type SecurityOptions, securityFor } from './security.js'
+import { endWhenRevoked, exportedKey, identify, type SecurityOptions, securityFor } from './security.js'
 import { type Session, TcpSession } from './session.js'
 import { isOverWideArea } from './stream.js'
 
@@ -61,7 +61,7 @@ const NO_TAG = new Uint8Array(8)
  * Opens a session. It is there with its first stream; the others join while it is used, and are replaced when they die.
  *
  * @throws `ERR_AMST_UNREACHABLE`, `ERR_AMST_TIMEOUT`, `ERR_AMST_TLS`, `ERR_AMST_SECURITY_MISMATCH`, `ERR_AMST_IDENTITY`,
- * `ERR_AMST_PLAINTEXT_REFUSED`, `ERR_AMST_REFUSED`, `ERR_AMST_VERSION`, `ERR_AMST_HANDSHAKE`, or `signal.reason`.
+ * `ERR_AMST_UNTRUSTED`, `ERR_AMST_PLAINTEXT_REFUSED`, `ERR_AMST_REFUSED`, `ERR_AMST_VERSION`, `ERR_AMST_HANDSHAKE`, or `signal.reason`.
  */
 export async function connect(address: Address | string, options: ConnectOptions): Promise<Session> {
   return (await openSession(parseAddress(address), options, {})).session
@@ -87,7 +87,7 @@ export async function openSession(address: Address, options: ConnectOptions, hoo
   }
   const timeoutMs = options.timeoutMs ?? CONNECT_TIMEOUT_MS
   return within(clock, timeoutMs, options.signal, address, async (signal) => {
-    const { socket, greeting } = await greet(address, options.tls, hello, signal, hooks.asking)
+    const { socket, greeting } = await greet(address, options, hello, signal, hooks.asking)
     try {
       const answer = greeting.hello
       isWideArea = isOverWideArea(socket)
@@ -99,7 +99,7 @@ export async function openSession(address: Address, options: ConnectOptions, hoo
           `"${options.expect}" was expected at ${address.host}:${address.port} and "${peer.nodeId}" answered`,
         )
       }
-      const joinable = { address, tls: options.tls, secret: answer.secret, tag: answer.tag, key: exportedKey(socket, answer.secret) }
+      const joinable = { address, security: options, secret: answer.secret, tag: answer.tag, key: exportedKey(socket, answer.secret) }
       const over = new AbortController()
       // One listener for each stream that joins.
       setMaxListeners(0, over.signal)
@@ -142,6 +142,7 @@ export async function openSession(address: Address, options: ConnectOptions, hoo
         }
         pauses.delete(backoff)
       }
+      endWhenRevoked(session, options.trust)
       void session.closed.then(() => {
         over.abort(amstError('ERR_AMST_CLOSED', 'the session is over'))
         for (const pause of pauses) pause.reset()

@@ -1,15 +1,19 @@
 import { connect as connectTcp, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
-import type { Address, TlsCredentials } from '@dwcp/interface'
+import type { Address, Clock } from '@dwcp/interface'
 import { amstError, asError } from './errors.js'
 import { mismatch } from './hello.js'
-import { tlsOptions } from './security.js'
+import { type SecurityOptions, tlsOptions, vouchFor } from './security.js'
+
+/** What the dialling end proves and asks for; neither: plaintext. */
+export type DialSecurity = Pick<SecurityOptions, 'tls' | 'trust'> & { readonly clock?: Clock }
 
 /**
- * A connection, over TLS where credentials are given; nothing of AMST has been said on it.
- * @throws `ERR_AMST_UNREACHABLE`, `ERR_AMST_TLS`, `ERR_AMST_SECURITY_MISMATCH`, or the signal's reason.
+ * A connection, over TLS where credentials are given, to whom the trust store trusts; nothing of AMST has been said on it.
+ * @throws `ERR_AMST_UNREACHABLE`, `ERR_AMST_TLS`, `ERR_AMST_UNTRUSTED`, `ERR_AMST_SECURITY_MISMATCH`, or the signal's reason.
  */
-export function dial(address: Address, tls: TlsCredentials | undefined, signal: AbortSignal): Promise<Socket> {
+export function dial(address: Address, security: DialSecurity, signal: AbortSignal): Promise<Socket> {
+  const { tls } = security
   const where = `${address.host}:${address.port}`
   return new Promise((resolve, reject) => {
     if (signal.aborted) return reject(asError(signal.reason))
@@ -39,7 +43,14 @@ export function dial(address: Address, tls: TlsCredentials | undefined, signal: 
       socket.setNoDelay(true)
       if (!tls) settle()
     })
-    socket.once('secureConnect', () => settle())
+    socket.once('secureConnect', () => {
+      try {
+        vouchFor(socket, security)
+        settle()
+      } catch (error) {
+        settle(asError(error))
+      }
+    })
   })
 }
 

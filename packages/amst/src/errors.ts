@@ -26,6 +26,7 @@ export const AMST_ERROR_CODES = [
   'ERR_AMST_TIMEOUT',
   'ERR_AMST_TLS',
   'ERR_AMST_UNREACHABLE',
+  'ERR_AMST_UNTRUSTED',
   'ERR_AMST_VERSION',
 ] as const
 /**

@@ -105,7 +105,14 @@ export function decodeHello(bytes: Buffer): Hello {
 export const mismatch = (what: string): Error =>
   amstError('ERR_AMST_SECURITY_MISMATCH', `${what}: give both ends "tls", or both "plaintext"; it is never negotiated`)
 
-const REFUSALS = ['ERR_AMST_IDENTITY', 'ERR_AMST_LIMIT', 'ERR_AMST_SECURITY_MISMATCH', 'ERR_AMST_TLS', 'ERR_AMST_VERSION'] as const
+const REFUSALS = [
+  'ERR_AMST_IDENTITY',
+  'ERR_AMST_LIMIT',
+  'ERR_AMST_SECURITY_MISMATCH',
+  'ERR_AMST_TLS',
+  'ERR_AMST_UNTRUSTED',
+  'ERR_AMST_VERSION',
+] as const
 
 /** What the caller learns when it was refused. */
 export function refusal(hello: { readonly code: string; readonly message: string }): Error {

@@ -1,7 +1,18 @@
 import { randomBytes } from 'node:crypto'
 import { createServer, type Server as NetServer, type Socket } from 'node:net'
 import { createServer as createTlsServer, type TLSSocket, type Server as TlsServer } from 'node:tls'
-import { type Address, type Clock, isDwcpError, type Logger, type NodeId, type Principal, silentLogger, systemClock } from '@dwcp/interface'
+import {
+  type Address,
+  type Clock,
+  type CredentialSource,
+  isDwcpError,
+  type Logger,
+  type NodeId,
+  type Principal,
+  silentLogger,
+  systemClock,
+  type TlsCredentials,
+} from '@dwcp/interface'
 import { type Hash, loadHash } from '@dwcp/native-rdma/hash'
 import { streamSecrets } from '@dwcp/native-rdma/stream'
 import { AsyncQueue } from './async-queue.js'
@@ -10,7 +21,7 @@ import { type AmstError, amstError, messageOf } from './errors.js'
 import { type Greeting, readGreeting } from './greeting.js'
 import { encodeHello, type Hello, RANDOM_BYTES } from './hello.js'
 import { type AmstLimits, resolveLimits } from './limits.js'
-import { exportedKey, fingerprint, identify, type Security, securityFor, tlsOptions } from './security.js'
+import { endWhenRevoked, exportedKey, fingerprint, identify, type Security, securityFor, tlsOptions, vouchFor } from './security.js'
 import type { ListenOptions, Server } from './server.js'
 import { type Session, TcpSession } from './session.js'
 import type { Stream } from './stream.js'
@@ -61,6 +72,7 @@ export class Listener implements Server {
   readonly #strangers = new Map<string, { destroy(): unknown }>()
   readonly #queue: AsyncQueue<Session> = new AsyncQueue()
   #address: Address = { host: '', port: 0 }
+  #rotations: AsyncIterator<TlsCredentials> | undefined
   #isClosed = false
 
   static async create(options: ListenOptions, hooks: ListenHooks): Promise<Listener> {
@@ -91,6 +103,7 @@ export class Listener implements Server {
         this.#logger.debug({ error: error.message }, 'a TLS handshake broke')
         socket.destroy()
       })
+    if ('rotations' in options.tls) this.#rotate(this.#tlsServer, options.tls)
   }
 
   get address(): Address {
@@ -128,8 +141,20 @@ export class Listener implements Server {
     for (const { session } of [...this.#sessions.values()]) session.destroy(reason)
   }
 
+  /** The next handshakes are made with each new certificate. */
+  #rotate(server: TlsServer, source: CredentialSource): void {
+    const rotations = source.rotations()[Symbol.asyncIterator]()
+    this.#rotations = rotations
+    const follow = async (): Promise<void> => {
+      for (let step = await rotations.next(); !step.done; step = await rotations.next()) server.setSecureContext(tlsOptions(step.value))
+    }
+    follow().catch((error: unknown) => this.#logger.error({ error: messageOf(error) }, 'new certificates are no longer taken up'))
+  }
+
   #stop(): void {
     this.#isClosed = true
+    // Not awaited: a source that has nothing to say may never answer.
+    this.#rotations?.return?.()?.catch(() => undefined)
     this.#server.close()
     for (const socket of this.#strangers.values()) socket.destroy()
     this.#queue.end()
@@ -167,15 +192,19 @@ export class Listener implements Server {
     socket.resume()
   }
 
-  /** Nothing of a caller's is read before its certificate is found good. */
+  /** Nothing of a caller's is read before its certificate is found good, and it is trusted. */
   #checkCertificate(socket: TLSSocket): void {
-    if (socket.authorized) return void this.#greet(socket)
-    socket.on('error', () => undefined)
-    this.#strangers.delete(remoteKey(socket))
-    this.#refuse(
-      socket,
-      amstError('ERR_AMST_TLS', `its authorities do not vouch for your certificate: ${messageOf(socket.authorizationError)}`),
-    )
+    try {
+      if (!socket.authorized) {
+        throw amstError('ERR_AMST_TLS', `its authorities do not vouch for your certificate: ${messageOf(socket.authorizationError)}`)
+      }
+      vouchFor(socket, this.#options)
+      void this.#greet(socket)
+    } catch (error) {
+      socket.on('error', () => undefined)
+      this.#strangers.delete(remoteKey(socket))
+      this.#refuse(socket, error)
+    }
   }
 
   async #greet(socket: Socket): Promise<void> {
@@ -271,6 +300,7 @@ export class Listener implements Server {
         tag,
       }),
     )
+    endWhenRevoked(session, this.#options.trust)
     if (this.#hooks.opened) this.#hooks.opened({ session, instance, tag })
     else this.#queue.push(session)
     session.addStream(0, { socket, rest })
@@ -299,7 +329,7 @@ export class Listener implements Server {
   }
 
   #refuse(socket: Socket, error: unknown): void {
-    this.#logger.debug({ remote: socket.remoteAddress, error: messageOf(error) }, 'a caller was refused')
+    this.#logger.debug({ remote: socket.remoteAddress, error: messageOf(error), cause: causeOf(error) }, 'a caller was refused')
     if (socket.destroyed || !isDwcpError(error)) return void socket.destroy()
     const isTls = error.code === 'ERR_AMST_SECURITY_MISMATCH' && this.#security === 'plaintext'
     // Who does not speak AMST is told nothing.
@@ -310,5 +340,7 @@ export class Listener implements Server {
     socket.end(isTls ? ALERT_PROTOCOL_VERSION : encodeHello({ kind: 'refuse', code: error.code, message: error.message.slice(0, 500) }))
   }
 }
+
+const causeOf = (error: unknown): string | undefined => (error instanceof Error && error.cause ? messageOf(error.cause) : undefined)
 
 const remoteKey = (socket: Socket): string => `${socket.remoteAddress} ${socket.remotePort}`

@@ -101,8 +101,14 @@ class SessionTransport implements AmstTransport {
   constructor(options: TransportOptions) {
     this.self = options.self
     this.#options = options
-    const { tls, plaintext, domainOf } = options
-    this.#security = { nodeId: options.self, ...(tls && { tls }), ...(plaintext && { plaintext }), ...(domainOf && { domainOf }) }
+    const { tls, trust, plaintext, domainOf } = options
+    this.#security = {
+      nodeId: options.self,
+      ...(tls && { tls }),
+      ...(trust && { trust }),
+      ...(plaintext && { plaintext }),
+      ...(domainOf && { domainOf }),
+    }
     this.#limits = resolveLimits(options.limits)
     this.maxMessageBytes = this.#limits.messageBytes
     this.#clock = options.clock ?? systemClock

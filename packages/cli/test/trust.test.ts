@@ -1,9 +1,13 @@
-import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { createInterface } from 'node:readline'
+import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest'
 import { lastObject, run } from './command-line.ts'
 
+const main = join(import.meta.dirname, '..', 'dist', 'main.js')
 let home: string
 beforeAll(async () => {
   home = await mkdtemp(join(tmpdir(), 'dwcp-trust-'))
@@ -64,6 +68,38 @@ test('a cluster from the first key to a revocation, as people type it', async ()
     for (const command of ['show', 'request'])
       expect((await run('identity', command, ...at(name), '--json')).stdout).not.toContain('PRIVATE')
   }
+})
+
+test('files go between members, and no longer to or from one that is revoked', { timeout: 60_000 }, async () => {
+  const at = (name: string) => ['--identity', join(home, name)] as const
+  const file = (name: string) => join(home, name)
+  await run('trust', 'init', '--cluster', 'lab', '--node-id', 'store', ...at('store'))
+  await run('identity', 'request', '--node-id', 'sender', ...at('sender'), '-o', file('sender.req'))
+  await run('trust', 'add', file('sender.req'), ...at('store'), '-o', file('sender.bundle'))
+  await run('identity', 'install', file('sender.bundle'), ...at('sender'))
+  await writeFile(file('one'), 'a file')
+  await mkdir(file('served'))
+  const child = spawn(process.execPath, [main, 'serve', '--dir', file('served'), '--port', '0', '--json', ...at('store')], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  onTestFinished(() => void child.kill('SIGKILL'))
+  const [line] = await once(createInterface(child.stdout), 'line')
+  const { address, id } = JSON.parse(line)
+  expect(id).toBe('store')
+  const to = `dwcp://127.0.0.1:${address.port}/`
+  expect(await run('send', file('one'), to, ...at('sender'))).toMatchObject({ status: 0 })
+  expect(await readFile(join(home, 'served', 'one'), 'utf8')).toBe('a file')
+  // An identity that nobody has certified, and one that is revoked.
+  await run('identity', 'request', '--node-id', 'stranger', ...at('stranger'), '-o', file('stranger.req'))
+  expect(await run('send', file('one'), to, ...at('stranger'))).toMatchObject({
+    status: 1,
+    stderr: expect.stringContaining('ERR_SECURITY_MISSING'),
+  })
+  await run('trust', 'revoke', 'sender', ...at('store'))
+  expect(await run('send', file('one'), to, ...at('sender'))).toMatchObject({
+    status: 1,
+    stderr: expect.stringContaining('ERR_AMST_UNTRUSTED'),
+  })
 })
 
 test('errors name what is missing', async () => {

@@ -55,6 +55,8 @@ describe('wrong usage ends with 2 and says what to write', () => {
     [['node', '--plaintext', 'everywhere'], '--plaintext everywhere'],
     [['node', '--tls-key', 'k'], 'TLS needs all three'],
     [['node', '--plaintext', '--tls-key', 'k'], 'exclude each other'],
+    [['node', '--plaintext', '--identity', 'k'], '--identity excludes'],
+    [['node', '--identity', '/no/where'], 'there is none'],
     [['node', '--tls-key', '/no/k', '--tls-cert', '/no/c', '--tls-ca', '/no/a'], '--tls-'],
     [['trust', 'init'], "required option '--cluster"],
     [['trust', 'invite', '--lifetime', '25h'], '--lifetime 25h: write 1s to 24h'],

@@ -3,9 +3,11 @@ import { connect, createTransport } from '@dwcp/amst'
 import {
   type Address,
   type Clock,
+  type CredentialSource,
   DwcpError,
   type Logger,
   type NodeId,
+  type PeerTrust,
   silentLogger,
   systemClock,
   type TlsCredentials,
@@ -20,7 +22,8 @@ export interface ClientOptions {
   readonly nodes: readonly string[]
   /** Requests are told apart by it: two clients must not share one. With `tls`, the certificate's name. @defaultValue a random one */
   readonly id?: string
-  readonly tls?: TlsCredentials
+  readonly tls?: TlsCredentials | CredentialSource
+  readonly trust?: PeerTrust
   readonly plaintext?: boolean | 'trusted-network'
   readonly clock?: Clock
   readonly logger?: Logger
@@ -64,6 +67,7 @@ export async function connectClient(options: ClientOptions): Promise<WorkloadCli
   const addresses: Address[] = options.nodes.map(parseAddress)
   const security = {
     ...(options.tls ? { tls: options.tls } : {}),
+    ...(options.trust ? { trust: options.trust } : {}),
     ...(options.plaintext === undefined ? {} : { plaintext: options.plaintext }),
   }
   const peers = createPeerList()

@@ -6,12 +6,14 @@ import { type BaselineStore, createCodec, openDiskStore } from '@dwcp/hde'
 import {
   type Address,
   type Clock,
+  type CredentialSource,
   DwcpError,
   type LinkId,
   type Logger,
   type NetworkMode,
   type NodeId,
   type Ownership,
+  type PeerTrust,
   silentLogger,
   systemClock,
   type TlsCredentials,
@@ -55,7 +57,10 @@ export interface NodeOptions {
   readonly mode?: NetworkMode | 'auto'
   /** Path of the flags file (JSON), read again when it changes. */
   readonly flags?: string
-  readonly tls?: TlsCredentials
+  /** Mutual TLS 1.3; an identity (`openIdentity`) of this node's name takes up each new certificate. */
+  readonly tls?: TlsCredentials | CredentialSource
+  /** Whom to let in (`openTrustStore`); links end once their peer is revoked. @defaultValue everyone whom the authorities vouch for */
+  readonly trust?: PeerTrust
   /** Both ends must say so; `true` for loopback only. */
   readonly plaintext?: boolean | 'trusted-network'
   /**
@@ -152,6 +157,7 @@ export async function startNode(options: NodeOptions): Promise<DwcpNode> {
     const advisor = createLastValueAdvisor(clock, (sample) => links.observe(sample))
     const security = {
       ...(options.tls ? { tls: options.tls } : {}),
+      ...(options.trust ? { trust: options.trust } : {}),
       ...(options.plaintext === undefined ? {} : { plaintext: options.plaintext }),
     }
     const transport = own(
@@ -415,7 +421,7 @@ function exchangeAddresses(transport: AmstTransport, peers: PeerList): AsyncDisp
   }
 }
 
-async function nameOf(address: Address, self: NodeId, security: Pick<NodeOptions, 'tls' | 'plaintext'>): Promise<NodeId> {
+async function nameOf(address: Address, self: NodeId, security: Pick<NodeOptions, 'tls' | 'trust' | 'plaintext'>): Promise<NodeId> {
   await using session = await connect(address, { nodeId: self, streams: 1, ...security })
   return session.peer.nodeId
 }

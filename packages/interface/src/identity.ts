@@ -78,6 +78,12 @@ export interface TrustStore {
   changes(): AsyncIterable<TrustChange>
 }
 
+/** What a transport asks of an {@link Identity}: what it proves itself with, now and from each replacement on. */
+export type CredentialSource = Pick<Identity, 'credentials' | 'rotations'>
+
+/** What a transport asks of a {@link TrustStore}: whom to let in, and whom no longer. */
+export type PeerTrust = Pick<TrustStore, 'authenticate' | 'changes'>
+
 /** A proof that anyone can check, such as two signed, conflicting messages. */
 export interface Evidence {
   readonly accused: NodeId

@@ -5,6 +5,7 @@ export type { FleetLink, FleetNode, FleetTask, GeoLocation, GpuDemand, GpuDevice
 export type {
   Action,
   ClusterId,
+  CredentialSource,
   Decision,
   Digest,
   DigestAlgorithm,
@@ -13,6 +14,7 @@ export type {
   Identity,
   KeyId,
   NodeId,
+  PeerTrust,
   Principal,
   SignedItem,
   SigningDomain,

@@ -101,7 +101,7 @@ export async function sendV1(address: Address | string, source: SendSource, opti
 async function dialAll(to: Address, count: number, signal: AbortSignal): Promise<readonly Socket[]> {
   // One listener for each connection.
   setMaxListeners(0, signal)
-  const dialled = await Promise.allSettled(Array.from({ length: count }, () => dial(to, undefined, signal)))
+  const dialled = await Promise.allSettled(Array.from({ length: count }, () => dial(to, {}, signal)))
   const sockets = dialled.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
   const refused = dialled.find((one) => one.status === 'rejected')
   if (refused === undefined) return sockets

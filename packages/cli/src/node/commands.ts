@@ -6,7 +6,7 @@ import { parseAddress } from '../address.js'
 import { cliError } from '../errors.js'
 import { listenForInterruption } from '../interruption.js'
 import { createOutput } from '../output.js'
-import { addSecurityFlags, readSecurity, type SecurityFlags } from '../security-flags.js'
+import { addSecurityFlags, certifiedName, readSecurity, type SecurityFlags } from '../security-flags.js'
 import { checkNodeId, stateDirectory } from '../state-directory.js'
 import { runForeground } from './foreground.js'
 
@@ -65,8 +65,10 @@ function nodeFlags(command: Command): Command {
 
 async function start(flags: NodeFlags, preferredPort: number, program?: { source: string; id?: string; seed?: number }): Promise<void> {
   using interruption = listenForInterruption()
+  const security = await readSecurity(flags)
   const id = checkNodeId(
     flags.nodeId ??
+      (flags.identity === undefined ? undefined : certifiedName(security)) ??
       `${
         hostname()
           .replace(/[^A-Za-z0-9-]/g, '-')
@@ -81,7 +83,7 @@ async function start(flags: NodeFlags, preferredPort: number, program?: { source
     preferredPort,
     peers: flags.peer,
     mode: MODES.find((mode) => mode === flags.mode) ?? 'auto',
-    security: await readSecurity(flags),
+    security,
     output: createOutput({ json: flags.json ?? false, screen: process.stdout, env: process.env }),
     signal: AbortSignal.any([interruption.signal, detached.signal]),
     ...(flags.listen === undefined ? {} : { listen: parseAddress(flags.listen, '--listen') }),

@@ -1,9 +1,8 @@
-import { X509Certificate } from 'node:crypto'
 import { hostname } from 'node:os'
 import type { ConnectOptions } from '@dwcp/core/transfer'
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { cliError } from '../errors.js'
-import { addSecurityFlags, readSecurity, type Security, type SecurityFlags } from '../security-flags.js'
+import { addSecurityFlags, certifiedName, readSecurity, type Security, type SecurityFlags } from '../security-flags.js'
 import { parseDuration } from '../units.js'
 import type { SshFlags } from './ssh/call.js'
 
@@ -63,7 +62,7 @@ export function addStoreFlags(command: Command, what = 'symbolic links to take')
 export async function readIdentity(flags: TransferFlags): Promise<Security & { readonly nodeId: string }> {
   if (flags.plain === true && flags.plaintext !== undefined) throw cliError('ERR_CLI_USAGE', '--plain and --plaintext: give one')
   const security = await readSecurity(flags.plain === true ? { ...flags, plaintext: 'trusted-network' } : flags)
-  return { ...security, nodeId: 'tls' in security ? commonName(security.tls.cert) : `transfer-${hostname()}` }
+  return { ...security, nodeId: certifiedName(security) ?? `transfer-${hostname()}` }
 }
 
 /** Of `connect`, but for the signal. */
@@ -76,16 +75,6 @@ export function sessionOptions(
 
 export const streamsOption = ({ streams }: Pick<CopyFlags, 'streams'>): Pick<ConnectOptions, 'streams'> =>
   streams === 'auto' ? {} : { streams }
-
-function commonName(cert: string): string {
-  try {
-    const name = /^CN=(.+)$/m.exec(new X509Certificate(cert).subject)?.[1]
-    if (name !== undefined) return name
-  } catch (cause) {
-    throw cliError('ERR_CLI_USAGE', '--tls-cert: this is no certificate in PEM', cause)
-  }
-  throw cliError('ERR_CLI_USAGE', '--tls-cert: the certificate has no common name (CN)')
-}
 
 export function parsePort(text: string): number {
   const port = Number(text)

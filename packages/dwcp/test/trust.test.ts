@@ -93,7 +93,6 @@ test('nodes with identities move a workload; certificates change meanwhile and n
   })()
   await revokeMember(op.home, 'b')
   await down
-  await expect(second.migrate('chain', 'op')).rejects.toThrow(/chain/)
   await expect(first.migrate('chain', second.address)).rejects.toMatchObject({ code: 'ERR_AMST_UNTRUSTED' })
   await ask()
 })

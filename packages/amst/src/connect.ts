@@ -3,17 +3,19 @@ import { setMaxListeners } from 'node:events'
 import { type Address, type Clock, isDwcpError, type Logger, type NodeId, type Principal, silentLogger, systemClock } from '@dwcp/interface'
 import { loadHash } from '@dwcp/native-rdma/hash'
 import { Backoff } from './backoff.js'
+import { checkRate, resolveClasses } from './class-shares.js'
 import { parseAddress } from './dial.js'
 import { amstError, asError } from './errors.js'
 import type { Allowance, Hello } from './hello.js'
 import { greet, joinStream } from './join.js'
 import { type AmstLimits, resolveLimits } from './limits.js'
+import type { RateLimit, RateOptions } from './rate-limit.js'
 import { endWhenRevoked, exportedKey, identify, type SecurityOptions, securityFor } from './security.js'
 import { type Session, TcpSession } from './session.js'
 import { isOverWideArea } from './stream.js'
 
 /** Whom to dial as, whom to expect, and within which bounds. */
-export interface ConnectOptions extends SecurityOptions {
+export interface ConnectOptions extends SecurityOptions, RateOptions {
   /** Refuse anyone else at that address. @defaultValue whoever the configured authorities vouch for */
   readonly expect?: NodeId
   /**
@@ -22,6 +24,8 @@ export interface ConnectOptions extends SecurityOptions {
    * @defaultValue 'auto'
    */
   readonly streams?: number | 'auto' | (() => number)
+  /** What the peer is asked to send at most, in bytes per second, from 1. @defaultValue no limit */
+  readonly receiveBytesPerSecond?: number
   readonly signal?: AbortSignal
   /** For the connection and its hello. @defaultValue 10 s */
   readonly timeoutMs?: number
@@ -40,6 +44,8 @@ export interface DialHooks {
   /** Instead of the limit of that name: the transport dials by itself. */
   readonly reconnectMs?: number
   readonly unhandled?: (peer: Principal) => (channel: string, payload: Uint8Array) => void
+  /** What the session shares with others, instead of a limit of its own. */
+  readonly sharedRate?: RateLimit
   /** The hello is about to leave. */
   readonly asking?: () => void
 }
@@ -71,8 +77,11 @@ export async function openSession(address: Address, options: ConnectOptions, hoo
   options.signal?.throwIfAborted()
   const security = securityFor(options, address.host)
   const limits = resolveLimits(options.limits)
+  const classes = resolveClasses(options.classes)
   const allowance = allowanceOf(limits, hooks.reconnectMs)
-  const { streams = 'auto' } = options
+  const { rateBytesPerSecond = Number.POSITIVE_INFINITY, receiveBytesPerSecond = Number.POSITIVE_INFINITY, streams = 'auto' } = options
+  checkRate(rateBytesPerSecond)
+  checkRate(receiveBytesPerSecond, 'receiveBytesPerSecond')
   let isWideArea = false
   const wanted = (): number => Math.min(streamsOf(streams, isWideArea), limits.streamsPerSession)
   const hash = await loadHash()
@@ -118,6 +127,8 @@ export async function openSession(address: Address, options: ConnectOptions, hoo
         clock,
         logger: options.logger ?? silentLogger,
         hash,
+        classes,
+        sharedRate: hooks.sharedRate,
         reconnectMs: Math.min(allowance.reconnectMs, answer.allowance.reconnectMs),
         unhandled: hooks.unhandled?.(peer),
         streamDied: (index) => (index < wanted() ? keep(index) : kept.delete(index)),
@@ -147,6 +158,8 @@ export async function openSession(address: Address, options: ConnectOptions, hoo
         over.abort(amstError('ERR_AMST_CLOSED', 'the session is over'))
         for (const pause of pauses) pause.reset()
       })
+      session.setRate(rateBytesPerSecond)
+      if (receiveBytesPerSecond !== Number.POSITIVE_INFINITY) session.setRate(receiveBytesPerSecond, 'receive')
       session.addStream(0, { socket, rest: greeting.rest })
       kept.add(0)
       const adjust = (): void => {

@@ -20,6 +20,7 @@ export const FRAME = {
   blocked: 28,
   have: 29,
   checked: 30,
+  rate: 31,
 } as const
 export type FrameType = (typeof FRAME)[keyof typeof FRAME]
 

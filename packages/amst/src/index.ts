@@ -1,3 +1,5 @@
+export type { LinkAdvisor } from './advised-links.js'
+export { type ClassOptions, type ClassShare, type ClassShares, DEFAULT_CLASSES } from './class-shares.js'
 export { type ConnectOptions, connect } from './connect.js'
 export { AMST_ERROR_CODES, type AmstError, type AmstErrorCode } from './errors.js'
 export { type FileSourceOptions, fileSource } from './file-source.js'
@@ -6,6 +8,7 @@ export { openTransferJournal, type TransferJournal, type TransferJournalOptions 
 export { type AmstLimits, DEFAULT_LIMITS } from './limits.js'
 export { listen } from './listen.js'
 export type { SendOptions } from './objects.js'
+export type { RateOptions } from './rate-limit.js'
 export type { ChannelHandler, RequestOptions } from './requests.js'
 export type { SavedObject, SaveOptions } from './save.js'
 export type { Security, SecurityOptions } from './security.js'

@@ -16,6 +16,7 @@ export class LinkSampler {
   readonly #advisor: Pick<RateAdvisor, 'observe'>
   #lastMs: number
   #last: ReadonlyMap<number, TcpInfo>
+  #lastHeldMs = 0
 
   constructor(link: NodeId, session: TcpSession, clock: Clock, advisor: Pick<RateAdvisor, 'observe'>) {
     this.#link = link
@@ -34,6 +35,9 @@ export class LinkSampler {
     const before = this.#last
     this.#last = now
     this.#lastMs = timeMs
+    const { rateHeldMs } = this.#session.stats()
+    const heldMs = rateHeldMs - this.#lastHeldMs
+    this.#lastHeldMs = rateHeldMs
     if (now.size === 0) return
     let [acked, sent, resent, cwndBytes, rttMs, minRttMs] = [0, 0, 0, 0, Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY]
     const limits = { busyMs: 0, receiverMs: 0, senderMs: 0 }
@@ -60,7 +64,7 @@ export class LinkSampler {
       minRttMs,
       lossRatio: sent > 0 ? Math.min(1, resent / sent) : 0,
       cwndBytes,
-      limitedBy: limitOf(spanMs, limits),
+      limitedBy: heldMs > spanMs / 2 ? 'pacing' : limitOf(spanMs, limits),
     })
   }
 }

@@ -16,11 +16,13 @@ import {
 import { type Hash, loadHash } from '@dwcp/native-rdma/hash'
 import { streamSecrets } from '@dwcp/native-rdma/stream'
 import { AsyncQueue } from './async-queue.js'
+import { type ClassShares, resolveClasses } from './class-shares.js'
 import { allowanceOf, type OpenedSession } from './connect.js'
 import { type AmstError, amstError, messageOf } from './errors.js'
 import { type Greeting, readGreeting } from './greeting.js'
 import { encodeHello, type Hello, RANDOM_BYTES } from './hello.js'
 import { type AmstLimits, resolveLimits } from './limits.js'
+import { RateLimit } from './rate-limit.js'
 import { endWhenRevoked, exportedKey, fingerprint, identify, type Security, securityFor, tlsOptions, vouchFor } from './security.js'
 import type { ListenOptions, Server } from './server.js'
 import { type Session, TcpSession } from './session.js'
@@ -35,6 +37,8 @@ export interface ListenHooks {
   readonly opened?: (opened: OpenedSession) => void
   /** Instead of the limit of that name: the transport dials by itself. */
   readonly reconnectMs?: number
+  /** What its sessions share with others, instead of a limit of its own. */
+  readonly sharedRate?: RateLimit
   readonly unhandled?: (peer: Principal) => (channel: string, payload: Uint8Array) => void
 }
 
@@ -58,6 +62,8 @@ export class Listener implements Server {
   readonly #hooks: ListenHooks
   readonly #security: Security
   readonly #limits: AmstLimits
+  readonly #classes: ClassShares
+  readonly #rate: RateLimit
   readonly #clock: Clock
   readonly #logger: Logger
   readonly #hash: Hash
@@ -87,6 +93,8 @@ export class Listener implements Server {
     this.#limits = resolveLimits(options.limits)
     this.#clock = options.clock ?? systemClock
     this.#logger = options.logger ?? silentLogger
+    this.#classes = resolveClasses(options.classes)
+    this.#rate = hooks.sharedRate ?? new RateLimit(this.#clock, options.rateBytesPerSecond)
     this.#instance = hooks.instance ?? randomBytes(16)
     this.#security = securityFor(options, options.host ?? '127.0.0.1')
     this.#server = createServer({ noDelay: true, pauseOnConnect: true }, (socket) => this.#meet(socket))
@@ -125,6 +133,10 @@ export class Listener implements Server {
 
   [Symbol.asyncIterator](): AsyncIterator<Session> {
     return this.#queue[Symbol.asyncIterator]()
+  }
+
+  setRate(bytesPerSecond: number): void {
+    this.#rate.set(bytesPerSecond)
   }
 
   async close(): Promise<void> {
@@ -278,6 +290,8 @@ export class Listener implements Server {
       clock: this.#clock,
       logger: this.#logger,
       hash: this.#hash,
+      classes: this.#classes,
+      sharedRate: this.#rate,
       reconnectMs: Math.min(allowance.reconnectMs, hello.allowance.reconnectMs),
       unhandled: this.#hooks.unhandled?.(peer),
     })

@@ -63,8 +63,8 @@ export class Objects {
   readonly #windowBytes: number
   readonly #outgoing = new Map<number, Outgoing>()
   readonly #arriving = new Map<number, IncomingObjectState>()
-  /** Whose turn it is: each object in turn gives one chunk. */
-  #turn: Outgoing[] = []
+  /** By class, whose turn it is: each object in turn gives one chunk. */
+  readonly #turns = new Map<TrafficClass, Outgoing[]>()
   #nextId = 1
   #lastOpened = 0
   #sent = 0
@@ -101,6 +101,11 @@ export class Objects {
     return this.#outgoing.size
   }
 
+  /** Not yet acknowledged, of each class that has any. */
+  get backlogBytes(): ReadonlyMap<TrafficClass, number> {
+    return new Map([...this.#turns].map(([name, turn]) => [name, turn.reduce((sum, object) => sum + object.backlogBytes, 0)]))
+  }
+
   async send(given: SendSource, options: SendOptions): Promise<ObjectReceipt> {
     options.signal?.throwIfAborted()
     const { allowance, control, hash, limits } = this.#environment
@@ -128,7 +133,8 @@ export class Objects {
     const abort = (): void => this.#cancel(object, options.signal?.reason)
     options.signal?.addEventListener('abort', abort, { once: true })
     this.#outgoing.set(id, object)
-    this.#turn.push(object)
+    const { class: className = 'bulk' } = options
+    this.#turns.set(className, [...(this.#turns.get(className) ?? []), object])
     this.#environment.control(FRAME.open, id, body)
     // What breaks the source settles the receipt; the peer is told below.
     void object.run()
@@ -146,12 +152,18 @@ export class Objects {
     }
   }
 
-  /** The next chunk for a stream that takes one. */
-  nextChunk(stream: Stream): Frame | undefined {
-    for (let tries = this.#turn.length; tries > 0; tries -= 1) {
-      const object = this.#turn.shift()
+  /** Whether a chunk of the class waits for a stream. */
+  isWaiting(className: TrafficClass): boolean {
+    return this.#turns.get(className)?.some(({ isReady }) => isReady) ?? false
+  }
+
+  /** The next chunk of the class for a stream that takes one. */
+  nextChunk(stream: Stream, className: TrafficClass): Frame | undefined {
+    const turn = this.#turns.get(className) ?? []
+    for (let tries = turn.length; tries > 0; tries -= 1) {
+      const object = turn.shift()
       if (!object) return undefined
-      this.#turn.push(object)
+      turn.push(object)
       const chunk = object.take(stream)
       if (chunk) return chunk
     }
@@ -284,7 +296,11 @@ export class Objects {
   #forget(object: Outgoing): void {
     if (!this.#outgoing.delete(object.id)) return
     this.#resentBytes += object.resentBytes
-    this.#turn = this.#turn.filter((other) => other !== object)
+    for (const [name, turn] of this.#turns) {
+      const others = turn.filter((other) => other !== object)
+      if (others.length > 0) this.#turns.set(name, others)
+      else this.#turns.delete(name)
+    }
   }
 
   #opening(source: BlockSource | StreamSource, chunkBytes: number, options: SendOptions): Uint8Array {

@@ -46,6 +46,11 @@ export class Outflow {
     return this.#resentBytes
   }
 
+  /** A chunk waits for a stream. */
+  get isReady(): boolean {
+    return this.#ready.length > 0
+  }
+
   /**
    * Waits for a place in front of the streams, and for a window of `costBytes`: 0 for what was paid for.
    * @param isUseless - Ends the wait where nothing is to be sent any more; asked at each {@link Outflow.wake}.

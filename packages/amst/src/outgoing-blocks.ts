@@ -56,6 +56,14 @@ export class OutgoingBlocks implements Outgoing {
     return this.#flow.resentBytes
   }
 
+  get isReady(): boolean {
+    return this.#flow.isReady
+  }
+
+  get backlogBytes(): number {
+    return this.#source.lengthBytes - this.#ackedBytes
+  }
+
   async run(): Promise<void> {
     try {
       // Until the receipt: what is lost or comes damaged is read once more.

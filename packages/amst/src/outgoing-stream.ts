@@ -38,6 +38,14 @@ export class OutgoingStream implements Outgoing {
     return this.#flow.resentBytes
   }
 
+  get isReady(): boolean {
+    return this.#flow.isReady
+  }
+
+  get backlogBytes(): number {
+    return (this.#lengthBytes ?? this.#sentBytes) - this.#ackedBytes
+  }
+
   async run(): Promise<void> {
     const { chunkBytes, events, hash } = this.#environment
     const whole = hash.stream()

@@ -11,6 +11,10 @@ export interface Outgoing {
   /** Rejects with what broke the source, or the reason it was failed with. */
   readonly receipt: Promise<ObjectReceipt>
   readonly resentBytes: number
+  /** A chunk waits for a stream. */
+  readonly isReady: boolean
+  /** Not yet acknowledged, as far as it is known. */
+  readonly backlogBytes: number
   /** Reads the source. Never rejects: what breaks it settles the receipt. */
   run(): Promise<void>
   /** The next chunk that waits for a stream. */

@@ -1,10 +1,11 @@
 import type { Address, Clock, Logger, NodeId, Principal } from '@dwcp/interface'
 import type { AmstLimits } from './limits.js'
+import type { RateOptions } from './rate-limit.js'
 import type { SecurityOptions } from './security.js'
 import type { Session } from './session.js'
 
 /** Where to listen, as whom, whom to let in, and within which bounds. */
-export interface ListenOptions extends SecurityOptions {
+export interface ListenOptions extends SecurityOptions, RateOptions {
   /** @defaultValue 127.0.0.1 */
   readonly host?: string
   /** @defaultValue 0: any free one */
@@ -21,6 +22,8 @@ export interface ListenOptions extends SecurityOptions {
 export interface Server extends AsyncIterable<Session>, AsyncDisposable {
   readonly nodeId: NodeId
   readonly address: Address
+  /** What all sessions together send at most from now on, in bytes per second. `Infinity`: no limit. @throws RangeError below 1. */
+  setRate(bytesPerSecond: number): void
   /** Takes nobody more and closes every session. */
   close(): Promise<void>
   destroy(reason?: Error): void

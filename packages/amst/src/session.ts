@@ -1,8 +1,11 @@
-import type { Address, Clock, Logger, ObjectReceipt, Principal } from '@dwcp/interface'
+import type { Address, Clock, Logger, ObjectReceipt, Principal, TrafficClass } from '@dwcp/interface'
 import type { Hash } from '@dwcp/native-rdma/hash'
 import type { TcpInfo } from '@dwcp/native-rdma/socket'
-import { encodeLabelled } from './body.js'
+import { decodeLength, encodeLabelled, encodeLength } from './body.js'
+import type { ClassShares } from './class-shares.js'
+import { checkRate } from './class-shares.js'
 import { ControlLane } from './control-lane.js'
+import { Egress } from './egress.js'
 import { amstError, asError } from './errors.js'
 import { EMPTY, FRAME, type FrameType, type ReceivedFrame } from './frame.js'
 import type { Allowance } from './hello.js'
@@ -10,6 +13,7 @@ import type { IncomingTransfer } from './incoming-object.js'
 import type { AmstLimits } from './limits.js'
 import { Objects, type SendOptions } from './objects.js'
 import { PathRate } from './path-rate.js'
+import type { RateLimit } from './rate-limit.js'
 import { type ChannelHandler, type RequestOptions, Requests } from './requests.js'
 import type { Security } from './security.js'
 import { sumStreams } from './session-sum.js'
@@ -35,6 +39,11 @@ export interface Session extends AsyncDisposable {
   /** Answers requests, and takes notifications (what it resolves to is then of no use), of one channel. */
   handle(channel: string, handler: ChannelHandler): Disposable
   stats(): SessionStats
+  /**
+   * What this end sends at most from now on, or asks the peer to send at most, in bytes per second. `Infinity`: no limit.
+   * @throws RangeError below 1.
+   */
+  setRate(bytesPerSecond: number, direction?: 'send' | 'receive'): void
   /** Resolves when the session is over: undefined after a `close()` of either end, else what ended it. Never rejects. */
   readonly closed: Promise<Error | undefined>
   /** Waits for objects and requests under way, then ends the session. Idempotent. */
@@ -52,6 +61,9 @@ export interface SessionEnvironment {
   readonly logger: Logger
   readonly hash: Hash
   readonly unhandled?: ((channel: string, payload: Uint8Array) => void) | undefined
+  readonly classes: ClassShares
+  /** What it shares with other sessions. */
+  readonly sharedRate?: RateLimit | undefined
   /** How long it is kept without a stream. */
   readonly reconnectMs: number
   /** The dialling end opens another. */
@@ -71,6 +83,7 @@ export class TcpSession implements Session {
   readonly #lane: ControlLane
   readonly #objects: Objects
   readonly #requests: Requests
+  readonly #egress: Egress
   readonly #streams = new Map<number, Stream>()
   /** Of callers that have named this session and shown nothing yet: no part of it. */
   readonly #unproven = new Set<Stream>()
@@ -95,9 +108,10 @@ export class TcpSession implements Session {
     this.#environment = environment
     this.peer = environment.peer
     this.remote = environment.remote
-    const { allowance, clock, hash, limits, logger, unhandled } = environment
+    const { allowance, classes, clock, hash, limits, logger, sharedRate: shared, unhandled } = environment
     const control = (type: FrameType, id: number, body: Uint8Array): void => this.#push(type, id, body)
     this.#lane = new ControlLane(limits.queueBytes)
+    this.#egress = new Egress({ clock, classes, shared, ready: () => this.#pump() })
     this.#objects = new Objects({
       peer: this.peer.nodeId,
       hash,
@@ -204,7 +218,24 @@ export class TcpSession implements Session {
     return this.#requests.handle(channel, handler)
   }
 
+  setRate(bytesPerSecond: number, direction: 'send' | 'receive' = 'send'): void {
+    if (direction === 'send') return this.#egress.own.set(bytesPerSecond)
+    checkRate(bytesPerSecond)
+    this.#push(FRAME.rate, 0, encodeLength(bytesPerSecond === Number.POSITIVE_INFINITY ? 0 : Math.round(bytesPerSecond)))
+  }
+
+  /** Caps for now, by class. */
+  advise(caps: ReadonlyMap<TrafficClass, number>): void {
+    this.#egress.advise(caps)
+  }
+
+  /** Not yet acknowledged, of each class that has objects. */
+  get backlogBytes(): ReadonlyMap<TrafficClass, number> {
+    return this.#objects.backlogBytes
+  }
+
   stats(): SessionStats {
+    const { bytesPerSecond, heldMs } = this.#egress
     const streams = [...this.#streams.values()].map((stream) => stream.stats())
     return {
       peer: this.peer.nodeId,
@@ -214,6 +245,8 @@ export class TcpSession implements Session {
       ...this.#objects.stats,
       streamsLost: this.#streamsLost,
       queuedBytes: this.#lane.heldBytes,
+      rateBytesPerSecond: bytesPerSecond === Number.POSITIVE_INFINITY ? undefined : bytesPerSecond,
+      rateHeldMs: heldMs,
       streams,
     }
   }
@@ -275,6 +308,7 @@ export class TcpSession implements Session {
     tellPeer()
     this.#watch?.[Symbol.dispose]()
     this.#outage?.[Symbol.dispose]()
+    this.#egress.stop()
     this.#resolveClosed(told)
     this.#objects.failAll(reason)
     this.#requests.failAll(reason)
@@ -297,17 +331,22 @@ export class TcpSession implements Session {
   #pump(): void {
     const nowMs = this.#environment.clock.nowMs()
     const control = this.#control
-    while (control?.writable) {
+    while (control?.writable && !this.#lane.idle && this.#egress.admitsControl()) {
       const frame = this.#lane.next(nowMs)
       if (!frame) break
       control.write(frame)
+      this.#egress.spendControl(frame.body.byteLength)
     }
+    const isWaiting = (name: TrafficClass): boolean => this.#objects.isWaiting(name)
     for (const stream of this.#streams.values()) {
       if (stream === control && this.#streams.size > 1) continue
       while (stream.writable) {
-        const chunk = this.#objects.nextChunk(stream)
+        const name = this.#egress.next(isWaiting)
+        const chunk = name && this.#objects.nextChunk(stream, name)
         if (!chunk) return
+        stream.limit(this.#egress.streamBytesPerSecond)
         stream.write(chunk)
+        this.#egress.spend(name, chunk.body.byteLength)
       }
     }
   }
@@ -340,6 +379,9 @@ export class TcpSession implements Session {
         break
       case FRAME.failure:
         this.#requests.takeFailure(frame.id, frame.body)
+        break
+      case FRAME.rate:
+        this.#egress.asked.set(decodeLength(frame.body) || Number.POSITIVE_INFINITY)
         break
       case FRAME.bye:
         return this.#finish(amstError('ERR_AMST_CLOSED', 'the peer closed the session', { retryable: true }), undefined)

@@ -44,5 +44,9 @@ export interface SessionStats {
   readonly streamsLost: number
   /** Messages and control frames waiting or not yet acknowledged. */
   readonly queuedBytes: number
+  /** The least of what limits what is sent: its own, what it shares, what the peer asked for, the caps of all classes. */
+  readonly rateBytesPerSecond: number | undefined
+  /** For how long chunks waited for that, or for the cap of their class, and for nothing else. */
+  readonly rateHeldMs: number
   readonly streams: readonly StreamStats[]
 }

@@ -79,6 +79,8 @@ export class Stream {
   #settle: () => void = () => undefined
   #dead = false
   #isWideArea = false
+  #paceBytesPerSecond = Number.POSITIVE_INFINITY
+  #limitBytesPerSecond = Number.POSITIVE_INFINITY
   #awaitsRoom = false
   #damaged = 0
 
@@ -228,10 +230,22 @@ export class Stream {
     return { serial: this.serial, deliveredBytes: deliveredSegments * mss, notSentBytes, rttMs }
   }
 
-  /** What the kernel sends at most. */
+  /** Its part of what the path takes: the kernel sends no faster, nor than {@link Stream.limit} says. */
   pace(bytesPerSecond: number): void {
+    this.#paceBytesPerSecond = bytesPerSecond
+    this.#setPacing()
+  }
+
+  /** What is allowed, whatever the path takes. */
+  limit(bytesPerSecond: number): void {
+    if (bytesPerSecond === this.#limitBytesPerSecond) return
+    this.#limitBytesPerSecond = bytesPerSecond
+    this.#setPacing()
+  }
+
+  #setPacing(): void {
     const descriptor = this.#descriptor
-    if (descriptor !== undefined) setMaxPacingRate(descriptor, bytesPerSecond)
+    if (descriptor !== undefined) setMaxPacingRate(descriptor, Math.min(this.#paceBytesPerSecond, this.#limitBytesPerSecond))
   }
 
   get isWideArea(): boolean {

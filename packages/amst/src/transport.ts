@@ -12,26 +12,26 @@ import {
   type PeerChange,
   type PeerDirectory,
   type Principal,
-  type RateAdvisor,
   silentLogger,
   systemClock,
   type TrafficClass,
 } from '@dwcp/interface'
+import { AdvisedLinks, type LinkAdvisor } from './advised-links.js'
 import { openSession } from './connect.js'
 import { amstError, messageOf } from './errors.js'
 import type { IncomingTransfer } from './incoming-object.js'
 import { type AmstLimits, resolveLimits } from './limits.js'
-import { LinkSampler } from './link-sampler.js'
 import { openListener } from './listen.js'
 import type { Listener } from './listener.js'
 import { PeerFeed } from './peer-feed.js'
 import { PeerLink } from './peer-link.js'
+import { RateLimit, type RateOptions } from './rate-limit.js'
 import type { SecurityOptions } from './security.js'
 import type { TcpSession } from './session.js'
 import type { SessionStats } from './stats.js'
 
 /** Who this node is, whom it knows, and how its sessions are made. */
-export interface TransportOptions extends Omit<SecurityOptions, 'nodeId'> {
+export interface TransportOptions extends Omit<SecurityOptions, 'nodeId'>, RateOptions {
   /** This node's name. */
   readonly self: NodeId
   readonly directory: PeerDirectory
@@ -39,7 +39,8 @@ export interface TransportOptions extends Omit<SecurityOptions, 'nodeId'> {
   readonly listen?: { readonly host?: string; readonly port?: number; readonly accept?: (peer: Principal, remote: Address) => boolean }
   /** As for `connect`: asked again each second. @defaultValue 4 */
   readonly streams?: () => number
-  readonly advisor?: Pick<RateAdvisor, 'observe'>
+  /** Hears what is measured and what waits; the rates that it has for a link are caps of the classes there, asked for ten times a second. */
+  readonly advisor?: LinkAdvisor
   readonly clock?: Clock
   /** @defaultValue silent */
   readonly logger?: Logger
@@ -58,14 +59,14 @@ export interface AmstTransport extends MessageTransport, AsyncDisposable {
   readonly address: Address | undefined
   /** Undefined while there is no session. */
   sessionStats(peer: NodeId): SessionStats | undefined
+  /** What all sessions together send at most from now on, in bytes per second. `Infinity`: no limit. @throws RangeError below 1. */
+  setRate(bytesPerSecond: number): void
   /** Closes every session, gracefully, and the listener. */
   close(): Promise<void>
 }
 
 type OnMessage = (from: Principal, payload: Uint8Array, atMs: number) => void
 type OnObject = (from: Principal, object: IncomingObject) => Promise<void>
-
-const SAMPLE_MS = 1000
 
 /**
  * Sends messages and objects to peers by name, over one session for each.
@@ -89,12 +90,12 @@ class SessionTransport implements AmstTransport {
   readonly #logger: Logger
   readonly #instance = randomBytes(16)
   readonly #links = new Map<NodeId, PeerLink>()
-  readonly #samplers = new Map<NodeId, LinkSampler>()
+  readonly #advised: AdvisedLinks | undefined
+  readonly #rate: RateLimit
   readonly #onMessage = new Map<string, OnMessage>()
   readonly #onObject = new Map<string, OnObject>()
   readonly #feeds = new Set<PeerFeed>()
   #listener: Listener | undefined
-  #sampling: Disposable | undefined
   #changes: AsyncIterator<NodeId> | undefined
   #closing: Promise<void> | undefined
 
@@ -113,18 +114,26 @@ class SessionTransport implements AmstTransport {
     this.maxMessageBytes = this.#limits.messageBytes
     this.#clock = options.clock ?? systemClock
     this.#logger = options.logger ?? silentLogger
+    this.#rate = new RateLimit(this.#clock, options.rateBytesPerSecond)
+    this.#advised = options.advisor && new AdvisedLinks(options.advisor, this.#clock)
   }
 
   get address(): Address | undefined {
     return this.#listener?.address
   }
 
+  get #shares(): Pick<TransportOptions, 'classes'> {
+    const { classes } = this.#options
+    return classes ? { classes } : {}
+  }
+
   async start(): Promise<void> {
     const { listen } = this.#options
     if (listen) {
       this.#listener = await openListener(
-        { ...this.#security, ...listen, limits: this.#limits, clock: this.#clock, logger: this.#logger },
+        { ...this.#security, ...this.#shares, ...listen, limits: this.#limits, clock: this.#clock, logger: this.#logger },
         {
+          sharedRate: this.#rate,
           instance: this.#instance,
           reconnectMs: 0,
           admit: (peer, instance, previous) =>
@@ -136,7 +145,6 @@ class SessionTransport implements AmstTransport {
         },
       )
     }
-    if (this.#options.advisor) this.#sampleLater()
     this.#followDirectory().catch((error: unknown) =>
       this.#logger.error({ error: messageOf(error) }, 'the directory no longer tells changes'),
     )
@@ -165,7 +173,7 @@ class SessionTransport implements AmstTransport {
     try {
       return await session.send(object, { ...options, name: channel })
     } finally {
-      this.#samplers.get(to)?.sample()
+      this.#advised?.sample(to)
     }
   }
 
@@ -193,6 +201,10 @@ class SessionTransport implements AmstTransport {
     return this.#links.get(peer)?.session?.stats()
   }
 
+  setRate(bytesPerSecond: number): void {
+    this.#rate.set(bytesPerSecond)
+  }
+
   close(): Promise<void> {
     this.#closing ??= this.#close()
     return this.#closing
@@ -203,7 +215,7 @@ class SessionTransport implements AmstTransport {
   }
 
   async #close(): Promise<void> {
-    this.#sampling?.[Symbol.dispose]()
+    this.#advised?.[Symbol.dispose]()
     // Not awaited: a directory that has nothing to say may never answer.
     this.#changes?.return?.()?.catch(() => undefined)
     await Promise.all([this.#listener?.close(), ...[...this.#links.values()].map((link) => link.close())])
@@ -226,6 +238,7 @@ class SessionTransport implements AmstTransport {
           address,
           {
             ...this.#security,
+            ...this.#shares,
             expect: peer,
             ...(this.#options.streams ? { streams: this.#options.streams } : {}),
             signal,
@@ -233,7 +246,14 @@ class SessionTransport implements AmstTransport {
             clock: this.#clock,
             logger: this.#logger,
           },
-          { instance: this.#instance, reconnectMs: 0, previous, asking, unhandled: (principal) => this.#deliver(principal) },
+          {
+            instance: this.#instance,
+            sharedRate: this.#rate,
+            reconnectMs: 0,
+            previous,
+            asking,
+            unhandled: (principal) => this.#deliver(principal),
+          },
         ),
       up: (session) => this.#up(session),
       down: (principal, reason) => this.#down(principal, reason),
@@ -244,8 +264,7 @@ class SessionTransport implements AmstTransport {
 
   #up(session: TcpSession): void {
     const { peer } = session
-    const { advisor } = this.#options
-    if (advisor) this.#samplers.set(peer.nodeId, new LinkSampler(peer.nodeId, session, this.#clock, advisor))
+    this.#advised?.up(session)
     for (const feed of this.#feeds) feed.push({ kind: 'up', peer })
     this.#takeObjects(session).catch((error: unknown) =>
       session.destroy(amstError('ERR_AMST_PROTOCOL', messageOf(error), { cause: error })),
@@ -253,7 +272,7 @@ class SessionTransport implements AmstTransport {
   }
 
   #down(peer: Principal, reason: string): void {
-    this.#samplers.delete(peer.nodeId)
+    this.#advised?.down(peer.nodeId)
     // A caller that cannot be called back leaves nothing here.
     if (this.#options.directory.lookup(peer.nodeId).length === 0 && !this.#links.get(peer.nodeId)?.session) this.#links.delete(peer.nodeId)
     for (const feed of this.#feeds) feed.push({ kind: 'down', peer, reason })
@@ -283,13 +302,6 @@ class SessionTransport implements AmstTransport {
     } catch (error) {
       transfer.reject(error)
     }
-  }
-
-  #sampleLater(): void {
-    this.#sampling = this.#clock.after(SAMPLE_MS, () => {
-      for (const sampler of this.#samplers.values()) sampler.sample()
-      this.#sampleLater()
-    })
   }
 
   async #followDirectory(): Promise<void> {

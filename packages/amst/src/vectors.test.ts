@@ -4,7 +4,7 @@ import { connect, createServer } from 'node:net'
 import { loadHash } from '@dwcp/native-rdma/hash'
 import { openFrameStream, type StreamFrame } from '@dwcp/native-rdma/stream'
 import { expect, test } from 'vitest'
-import { encodeChecked, encodeCredit, encodeEnding, encodeHave, encodeLabelled, encodeOpening } from './body.ts'
+import { encodeChecked, encodeCredit, encodeEnding, encodeHave, encodeLabelled, encodeLength, encodeOpening } from './body.ts'
 import { EMPTY, FRAME } from './frame.ts'
 import { decodeHello, encodeHello, helloBytes } from './hello.ts'
 
@@ -22,6 +22,7 @@ test.each([
   ['credit of blocks', encodeCredit({ received: 0, granted: 1_048_576, placed: [2, 7] })],
   ['have', encodeHave([{ first: 1, count: 2, digest: hash.xxh3_128(hello) }])],
   ['checked', encodeChecked({ first: 1, count: 2, isSame: true })],
+  ['rate', encodeLength(25_000_000)],
   ['join', encodeHello({ kind: 'join', secret: Uint8Array.from({ length: 16 }, (_, n) => n), index: 2 })],
   ['seal', encodeHello({ kind: 'seal', tag: new Uint8Array(8).fill(1), index: 2, random: new Uint8Array(32).fill(3) })],
   ['sealed', encodeHello({ kind: 'sealed', random: new Uint8Array(32).fill(4) })],

@@ -171,3 +171,23 @@ async function staged(to: string): Promise<void> {
     await new Promise((resolve) => setImmediate(resolve))
   }
 }
+
+test('--rate holds what is sent, what is asked for and what a server gives, in bits and in bytes', async () => {
+  const [from, other, to] = [ground(), ground(), ground()]
+  // Above what may leave at once: a burst of 50 ms, a chunk for each stream, and what the sockets hold.
+  for (const directory of [from, other]) writeFileSync(join(directory, 'a'), randomBytes(6 * MIB))
+  const server = await serve(from)
+  const slow = await serve(other, '--rate', '4MiB/s')
+  for (const words of [
+    ['get', '--rate', '32m', `${server.at}/a`, to],
+    ['get', `${slow.at}/a`, join(to, 'slow')],
+    ['send', '--rate', '4MiB/s', join(from, 'a'), `${server.at}/copy`],
+  ]) {
+    const done = await run(...words, '--json')
+    expect(done.status).toBe(0)
+    expect(lastObject(done)).toMatchObject({ movedFiles: 1, failed: 0 })
+    // At most 4 MiB a second, of 6.
+    expect(lastObject(done)['totalMs']).toBeGreaterThan(1000)
+  }
+  for (const rate of ['fast', '0m', '0B/s']) expect((await run('send', '--rate', rate, from, server.at)).status).toBe(2)
+})

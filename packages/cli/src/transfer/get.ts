@@ -5,7 +5,7 @@ import { formatAddress } from '../address.js'
 import { cliError } from '../errors.js'
 import { copy } from './copy.js'
 import { parseLocation, type ServedLocation, type SshLocation } from './location.js'
-import { type CopyFlags, readIdentity, type StoreFlags, sessionOptions, streamsOption } from './transfer-flags.js'
+import { type CopyFlags, flowOptions, readIdentity, type StoreFlags, sessionOptions } from './transfer-flags.js'
 
 export interface GetFlags extends CopyFlags, StoreFlags {}
 
@@ -24,13 +24,13 @@ export async function getPaths(words: readonly string[], flags: GetFlags): Promi
   if (locations.some((location) => hostOf(location) !== hostOf(first))) throw cliError('ERR_CLI_USAGE', 'get from one host at a time')
   const paths = locations.map(({ path }) => path)
   if (first.kind === 'served') {
-    const options = sessionOptions(await readIdentity(flags), flags)
+    const options = sessionOptions(await readIdentity(flags), flags, 'receive')
     const { connect } = await import('@dwcp/core/transfer')
     return getFrom({ connect: (signal) => connect(first.address, { ...options, signal }), paths }, sources, directory, flags)
   }
   const { createSshCaller } = await import('./ssh/call.js')
   const order = { direction: 'out', paths, links: 'inside', staging: '' } as const
-  await using caller = createSshCaller({ ...flags, host: first.host, order, session: streamsOption(flags) })
+  await using caller = createSshCaller({ ...flags, host: first.host, order, session: flowOptions(flags, 'receive') })
   await getFrom(caller, sources, directory, flags)
 }
 

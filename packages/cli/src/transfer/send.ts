@@ -4,7 +4,7 @@ import { resolve } from 'node:path'
 import { cliError } from '../errors.js'
 import { copy } from './copy.js'
 import { parseLocation, type ServedLocation, type SshLocation } from './location.js'
-import { type CopyFlags, readIdentity, sessionOptions, streamsOption } from './transfer-flags.js'
+import { type CopyFlags, flowOptions, readIdentity, sessionOptions } from './transfer-flags.js'
 
 export interface SendFlags extends CopyFlags {
   readonly links: 'inside' | 'all'
@@ -19,7 +19,7 @@ export async function sendPaths(words: readonly string[], flags: SendFlags): Pro
 }
 
 async function sendTo(paths: readonly string[], { address, path: directory }: ServedLocation, flags: SendFlags): Promise<void> {
-  const options = sessionOptions(await readIdentity(flags), flags)
+  const options = sessionOptions(await readIdentity(flags), flags, 'send')
   const { connect, sendTree } = await import('@dwcp/core/transfer')
   const { checksum: comparesContents = false, resume: resumes } = flags
   await copy(
@@ -40,7 +40,7 @@ async function sendOverSsh(paths: readonly string[], { host, path }: SshLocation
   const sources = [hostname(), ...paths.map((one) => resolve(one))].join('\0')
   const staging = createHash('sha256').update(sources).digest('hex').slice(0, 16)
   const order = { direction: 'in', paths: [path === '' ? '.' : path], links, staging } as const
-  await using caller = createSshCaller({ ...flags, host, order, session: streamsOption(flags) })
+  await using caller = createSshCaller({ ...flags, host, order, session: flowOptions(flags, 'send') })
   await copy(
     {
       title: paths.join(' '),

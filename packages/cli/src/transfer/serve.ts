@@ -21,7 +21,7 @@ export interface ServeFlags extends TransferFlags, StoreFlags {
 
 /** Until it is interrupted. */
 export async function serveDirectory(flags: ServeFlags): Promise<void> {
-  const { dir, host, port, links, maxEntries, maxSize, readOnly: isReadOnly = false } = flags
+  const { dir, host, port, links, maxEntries, maxSize, rate, readOnly: isReadOnly = false } = flags
   using interruption = listenForInterruption()
   const identity = await readIdentity(flags)
   const output = createOutput({ json: flags.json ?? false, screen: process.stdout, env: process.env })
@@ -31,7 +31,8 @@ export async function serveDirectory(flags: ServeFlags): Promise<void> {
     ...(maxSize === undefined ? {} : { bytes: parseBytes(maxSize, '--max-size') }),
   }
   await using trees = await openTreeDirectory(dir, { isReadOnly, allowsLinksOut: links === 'all', limits })
-  await using server = await listen({ ...identity, host, port, limits: LIMITS })
+  const shared = rate === undefined ? {} : { rateBytesPerSecond: rate }
+  await using server = await listen({ ...identity, ...shared, host, port, limits: LIMITS })
   const { signal } = interruption
   signal.addEventListener('abort', () => void server.close(), { once: true })
   if (signal.aborted) return

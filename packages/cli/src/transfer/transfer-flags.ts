@@ -3,12 +3,14 @@ import type { ConnectOptions } from '@dwcp/core/transfer'
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { cliError } from '../errors.js'
 import { addSecurityFlags, certifiedName, readSecurity, type Security, type SecurityFlags } from '../security-flags.js'
-import { parseDuration } from '../units.js'
+import { parseBitRate, parseByteRate, parseDuration } from '../units.js'
 import type { SshFlags } from './ssh/call.js'
 
 /** As commander hands them over. */
 export interface TransferFlags extends SecurityFlags {
   readonly plain?: boolean
+  /** In bytes per second. */
+  readonly rate?: number
   readonly json?: boolean
 }
 
@@ -31,6 +33,7 @@ const STREAMS_MAX = 64
 export function addTransferFlags(command: Command): Command {
   return addSecurityFlags(command)
     .option('--plain', 'no TLS, where the other end says so too: short for --plaintext trusted-network')
+    .option('--rate <rate>', 'no more than this, such as 200m (bits) or 20MiB/s', parseRate)
     .option('--json', 'one JSON object a line')
 }
 
@@ -69,12 +72,18 @@ export async function readIdentity(flags: TransferFlags): Promise<Security & { r
 export function sessionOptions(
   identity: Security & { readonly nodeId: string },
   { expect, ...flags }: CopyFlags,
+  direction: 'send' | 'receive',
 ): Omit<ConnectOptions, 'signal'> {
-  return { ...identity, ...streamsOption(flags), ...(expect === undefined ? {} : { expect }) }
+  return { ...identity, ...flowOptions(flags, direction), ...(expect === undefined ? {} : { expect }) }
 }
 
-export const streamsOption = ({ streams }: Pick<CopyFlags, 'streams'>): Pick<ConnectOptions, 'streams'> =>
-  streams === 'auto' ? {} : { streams }
+export type FlowOptions = Pick<ConnectOptions, 'streams' | 'rateBytesPerSecond' | 'receiveBytesPerSecond'>
+
+/** How many streams, and how fast the files may go, or come. */
+export function flowOptions({ streams, rate }: Pick<CopyFlags, 'streams' | 'rate'>, direction: 'send' | 'receive'): FlowOptions {
+  const limit = rate === undefined ? {} : direction === 'send' ? { rateBytesPerSecond: rate } : { receiveBytesPerSecond: rate }
+  return { ...limit, ...(streams === 'auto' ? {} : { streams }) }
+}
 
 export function parsePort(text: string): number {
   const port = Number(text)
@@ -88,6 +97,13 @@ function parseStreams(text: string): number | 'auto' {
   if (!/^\d+$/.test(text) || streams < 1 || streams > STREAMS_MAX)
     throw cliError('ERR_CLI_USAGE', `--streams ${text}: write auto, or a number from 1 to ${STREAMS_MAX}`)
   return streams
+}
+
+/** In bits as links are sold, or in bytes. @returns bytes per second. */
+function parseRate(text: string): number {
+  const rate = /B(\/s)?$/.test(text) ? parseByteRate(text, '--rate') : parseBitRate(text, '--rate') / 8
+  if (rate < 1) throw cliError('ERR_CLI_USAGE', `--rate ${text}: write 1B/s or more`)
+  return rate
 }
 
 const parseRetry = (text: string): number => (text === '0' ? 0 : parseDuration(text, '--retry-for'))

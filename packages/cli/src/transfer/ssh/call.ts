@@ -3,9 +3,10 @@ import { once } from 'node:events'
 import type { Readable, Writable } from 'node:stream'
 import { setTimeout } from 'node:timers/promises'
 import { promisify } from 'node:util'
-import { type ConnectOptions, connect, createEphemeralCredentials, type EphemeralCredentials, type Session } from '@dwcp/core/transfer'
+import { connect, createEphemeralCredentials, type EphemeralCredentials, type Session } from '@dwcp/core/transfer'
 import { readJsonLines } from '../../control/json-lines.js'
 import { cliError } from '../../errors.js'
+import type { FlowOptions } from '../transfer-flags.js'
 import { AGENT, CALLER, decodeWelcome, encodeOrder, LINE_BYTES_MAX, type Order, type Welcome } from './messages.js'
 
 /** How to reach `dwcp` on another machine. */
@@ -21,7 +22,7 @@ export interface SshFlags {
 export interface SshOptions extends SshFlags {
   readonly host: string
   readonly order: Omit<Order, 'version' | 'cert' | 'port'>
-  readonly session: Pick<ConnectOptions, 'streams'>
+  readonly session: FlowOptions
 }
 
 /** Sessions with an agent that was started over ssh; it ends with this. */

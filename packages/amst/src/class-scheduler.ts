@@ -1,0 +1,81 @@
+import { TRAFFIC_CLASSES, type TrafficClass } from '@dwcp/interface'
+import type { ClassShares } from './class-shares.js'
+import { TokenBucket } from './token-bucket.js'
+
+interface Lane {
+  readonly name: TrafficClass
+  readonly weight: number
+  readonly mostBytesPerSecond: number
+  readonly floor: TokenBucket | undefined
+  readonly cap: TokenBucket
+  /** In virtual time: when what it has sent by its weight is over. */
+  finish: number
+}
+
+/**
+ * Whose chunk goes next: start-time fair queueing (Goyal, Vin, Cheng, 1996) between classes, after their floors and within their caps.
+ * Two classes that both wait all the time never differ, in bytes by weight, by more than a chunk of each by its weight. It needs no
+ * length before a chunk is sent, and a class that had nothing to send gains nothing from that. Pure: time is told.
+ */
+export class ClassScheduler {
+  /** The most urgent first. */
+  readonly #lanes: readonly Lane[]
+  #virtual = 0
+
+  constructor(shares: ClassShares, nowMs: number) {
+    this.#lanes = TRAFFIC_CLASSES.map((name) => {
+      const { weight, floorBytesPerSecond, capBytesPerSecond } = shares[name]
+      return {
+        name,
+        weight,
+        mostBytesPerSecond: capBytesPerSecond,
+        floor: floorBytesPerSecond > 0 ? new TokenBucket(floorBytesPerSecond, nowMs) : undefined,
+        cap: new TokenBucket(capBytesPerSecond, nowMs),
+        finish: 0,
+      }
+    })
+  }
+
+  /** What all classes together may send; `Infinity` while one has no cap. */
+  get capBytesPerSecond(): number {
+    return this.#lanes.reduce((sum, { cap }) => sum + cap.bytesPerSecond, 0)
+  }
+
+  /** Caps for now, within those of the shares; a class that is left out has its own. */
+  advise(caps: ReadonlyMap<TrafficClass, number>, nowMs: number): void {
+    for (const { name, cap, mostBytesPerSecond } of this.#lanes) {
+      const bytesPerSecond = Math.max(1, Math.min(caps.get(name) ?? mostBytesPerSecond, mostBytesPerSecond))
+      if (bytesPerSecond !== cap.bytesPerSecond) cap.set(bytesPerSecond, nowMs)
+    }
+  }
+
+  /** @returns undefined where none of those that wait may send now: see {@link ClassScheduler.waitMs}. */
+  next(nowMs: number, isWaiting: (name: TrafficClass) => boolean): TrafficClass | undefined {
+    const lanes = this.#lanes.filter(({ name, cap }) => cap.waitMs(nowMs) === 0 && isWaiting(name))
+    const owed = lanes.find(({ floor }) => floor?.waitMs(nowMs) === 0)
+    if (owed) return owed.name
+    let [first] = lanes
+    for (const lane of lanes) if (first && this.#start(lane) < this.#start(first)) first = lane
+    return first?.name
+  }
+
+  /** What {@link ClassScheduler.next} named has sent, at the same time. */
+  spend(name: TrafficClass, bytes: number, nowMs: number): void {
+    const lane = this.#lanes.find((one) => one.name === name)
+    if (!lane) return
+    lane.cap.spend(bytes, nowMs)
+    if (lane.floor?.waitMs(nowMs) === 0) return lane.floor.spend(bytes, nowMs)
+    this.#virtual = this.#start(lane)
+    lane.finish = this.#virtual + bytes / lane.weight
+  }
+
+  /** Until one of those that wait may send; `Infinity` where none waits. */
+  waitMs(nowMs: number, isWaiting: (name: TrafficClass) => boolean): number {
+    const waits = this.#lanes.filter(({ name }) => isWaiting(name)).map(({ cap }) => cap.waitMs(nowMs))
+    return Math.min(Number.POSITIVE_INFINITY, ...waits)
+  }
+
+  #start({ finish }: Lane): number {
+    return Math.max(finish, this.#virtual)
+  }
+}

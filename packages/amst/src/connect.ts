@@ -1,18 +1,19 @@
 import { randomBytes } from 'node:crypto'
-import { setMaxListeners } from 'node:events'
-import { type Address, type Clock, isDwcpError, type Logger, type NodeId, type Principal, silentLogger, systemClock } from '@dwcp/interface'
+import type { Socket } from 'node:net'
+import { type Address, type Clock, type Logger, type NodeId, type Principal, silentLogger, systemClock } from '@dwcp/interface'
 import { loadHash } from '@dwcp/native-rdma/hash'
-import { Backoff } from './backoff.js'
 import { checkRate, resolveClasses } from './class-shares.js'
-import { parseAddress } from './dial.js'
-import { amstError, asError } from './errors.js'
+import { within } from './deadline.js'
+import { dial, parseAddress } from './dial.js'
+import { amstError } from './errors.js'
 import type { Allowance, Hello } from './hello.js'
-import { greet, joinStream } from './join.js'
+import { greet } from './join.js'
 import { type AmstLimits, resolveLimits } from './limits.js'
 import type { RateLimit, RateOptions } from './rate-limit.js'
 import { endWhenRevoked, exportedKey, identify, type SecurityOptions, securityFor } from './security.js'
 import { type Session, TcpSession } from './session.js'
 import { isOverWideArea } from './stream.js'
+import { StreamKeeper } from './stream-keeper.js'
 
 /** Whom to dial as, whom to expect, and within which bounds. */
 export interface ConnectOptions extends SecurityOptions, RateOptions {
@@ -94,12 +95,22 @@ export async function openSession(address: Address, options: ConnectOptions, hoo
     allowance,
     previous: hooks.previous ?? NO_TAG,
   }
+  const logger = options.logger ?? silentLogger
   const timeoutMs = options.timeoutMs ?? CONNECT_TIMEOUT_MS
+  const dialled: Promise<Socket>[] = []
   return within(clock, timeoutMs, options.signal, address, async (signal) => {
-    const { socket, greeting } = await greet(address, options, hello, signal, hooks.asking)
-    try {
-      const answer = greeting.hello
+    // The others' connections are made while the first proves who it is: a round trip less before they carry anything.
+    const connected = (socket: Socket): void => {
       isWideArea = isOverWideArea(socket)
+      for (let index = 1; index < wanted(); index += 1) dialled.push(dial(address, {}, signal))
+      for (const other of dialled) other.catch(() => undefined)
+    }
+    let socket: Socket | undefined
+    try {
+      socket = await dial(address, options, signal, connected)
+      hooks.asking?.()
+      const greeting = await greet(socket, { address, security: options }, hello, signal)
+      const answer = greeting.hello
       if (answer.kind !== 'accept') throw amstError('ERR_AMST_HANDSHAKE', `the listener answered "open" with "${answer.kind}"`)
       const peer = identify(socket, answer.node, options)
       if (options.expect !== undefined && options.expect !== peer.nodeId) {
@@ -108,15 +119,13 @@ export async function openSession(address: Address, options: ConnectOptions, hoo
           `"${options.expect}" was expected at ${address.host}:${address.port} and "${peer.nodeId}" answered`,
         )
       }
-      const joinable = { address, security: options, secret: answer.secret, tag: answer.tag, key: exportedKey(socket, answer.secret) }
-      const over = new AbortController()
-      // One listener for each stream that joins.
-      setMaxListeners(0, over.signal)
-      const kept = new Set<number>()
-      const pauses = new Set<Backoff>()
-      const keep = (index: number): void => {
-        kept.add(index)
-        void keepStream(index)
+      const joinable = {
+        address,
+        security: options,
+        secret: answer.secret,
+        tag: answer.tag,
+        key: exportedKey(socket, answer.secret),
+        serial: 0,
       }
       const session = new TcpSession({
         peer,
@@ -125,61 +134,47 @@ export async function openSession(address: Address, options: ConnectOptions, hoo
         limits,
         allowance: answer.allowance,
         clock,
-        logger: options.logger ?? silentLogger,
+        logger,
         hash,
         classes,
         sharedRate: hooks.sharedRate,
         reconnectMs: Math.min(allowance.reconnectMs, answer.allowance.reconnectMs),
         unhandled: hooks.unhandled?.(peer),
-        streamDied: (index) => (index < wanted() ? keep(index) : kept.delete(index)),
+        streamDied: (index) => keeper.died(index),
       })
-      const keepStream = async (index: number): Promise<void> => {
-        const backoff = new Backoff({ firstMs: 20, maxMs: 5000, clock })
-        pauses.add(backoff)
-        while (!session.isOver && kept.has(index)) {
-          try {
-            const joined = await within(clock, timeoutMs, over.signal, address, (joining) => joinStream(joinable, index, joining))
-            pauses.delete(backoff)
-            session.addStream(index, joined)
-            // The path is there again: for the others too.
-            for (const pause of pauses) pause.reset()
-            return
-          } catch (error) {
-            const reason = asError(error)
-            options.logger?.debug({ peer: peer.nodeId, stream: index, error: reason.message }, 'a stream could not join')
-            if (session.isDisconnected && !isPassing(reason)) session.lose(reason)
-            if (!session.isOver) await backoff.pause()
-          }
-        }
-        pauses.delete(backoff)
-      }
+      const keeper = new StreamKeeper(session, joinable, {
+        clock,
+        logger,
+        timeoutMs,
+        wanted: () => Math.min(wanted(), answer.streams),
+        dialled,
+      })
       endWhenRevoked(session, options.trust)
-      void session.closed.then(() => {
-        over.abort(amstError('ERR_AMST_CLOSED', 'the session is over'))
-        for (const pause of pauses) pause.reset()
-      })
       session.setRate(rateBytesPerSecond)
       if (receiveBytesPerSecond !== Number.POSITIVE_INFINITY) session.setRate(receiveBytesPerSecond, 'receive')
       session.addStream(0, { socket, rest: greeting.rest })
-      kept.add(0)
       const adjust = (): void => {
         if (session.isOver) return
-        const count = Math.min(wanted(), answer.streams)
-        for (let index = 1; index < count; index += 1) if (!kept.has(index)) keep(index)
-        for (const index of [...kept]) {
-          if (index < count || session.carriesObjects) continue
-          kept.delete(index)
-          session.dropStream(index)
-        }
+        keeper.adjust()
         if (typeof streams === 'function') clock.after(ADJUST_MS, adjust)
       }
       adjust()
+      letGo(dialled)
       return { session, instance: Buffer.from(answer.instance).toString('hex'), tag: answer.tag }
     } catch (error) {
-      socket.destroy()
+      socket?.destroy()
+      letGo(dialled)
       throw error
     }
   })
+}
+
+function letGo(dialled: Promise<Socket>[]): void {
+  for (const other of dialled.splice(0))
+    void other.then(
+      (socket) => socket.destroy(),
+      () => undefined,
+    )
 }
 
 function streamsOf(streams: NonNullable<ConnectOptions['streams']>, isWideArea: boolean): number {
@@ -188,10 +183,6 @@ function streamsOf(streams: NonNullable<ConnectOptions['streams']>, isWideArea: 
   if (Number.isInteger(count) && count >= 1) return count
   throw new RangeError(`streams must be a positive integer, not ${count}`)
 }
-
-/** Whether another attempt may find it otherwise. */
-const isPassing = (error: Error): boolean =>
-  isDwcpError(error) && ['ERR_AMST_UNREACHABLE', 'ERR_AMST_TIMEOUT', 'ERR_AMST_HANDSHAKE', 'ERR_AMST_LIMIT'].includes(error.code)
 
 export const allowanceOf = (limits: AmstLimits, reconnectMs: number = limits.reconnectMs): Allowance => ({
   chunkBytes: limits.chunkBytes,
@@ -203,28 +194,3 @@ export const allowanceOf = (limits: AmstLimits, reconnectMs: number = limits.rec
   pendingRequests: limits.pendingRequests,
   reconnectMs,
 })
-
-/** Runs `work` under a deadline and the caller's signal. */
-export async function within<T>(
-  clock: Clock,
-  timeoutMs: number,
-  outer: AbortSignal | undefined,
-  address: Address,
-  work: (signal: AbortSignal) => Promise<T>,
-): Promise<T> {
-  const control = new AbortController()
-  const abort = (): void => control.abort(outer?.reason)
-  const timer = clock.after(timeoutMs, () =>
-    control.abort(
-      amstError('ERR_AMST_TIMEOUT', `${address.host}:${address.port} did not answer within ${timeoutMs} ms`, { retryable: true }),
-    ),
-  )
-  outer?.addEventListener('abort', abort, { once: true })
-  if (outer?.aborted) abort()
-  try {
-    return await work(control.signal)
-  } finally {
-    timer[Symbol.dispose]()
-    outer?.removeEventListener('abort', abort)
-  }
-}

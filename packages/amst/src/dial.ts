@@ -10,9 +10,11 @@ export type DialSecurity = Pick<SecurityOptions, 'tls' | 'trust'> & { readonly c
 
 /**
  * A connection, over TLS where credentials are given, to whom the trust store trusts; nothing of AMST has been said on it.
+ *
+ * @param connected - Is told of it before TLS begins.
  * @throws `ERR_AMST_UNREACHABLE`, `ERR_AMST_TLS`, `ERR_AMST_UNTRUSTED`, `ERR_AMST_SECURITY_MISMATCH`, or the signal's reason.
  */
-export function dial(address: Address, security: DialSecurity, signal: AbortSignal): Promise<Socket> {
+export function dial(address: Address, security: DialSecurity, signal: AbortSignal, connected?: (socket: Socket) => void): Promise<Socket> {
   const { tls } = security
   const where = `${address.host}:${address.port}`
   return new Promise((resolve, reject) => {
@@ -41,6 +43,7 @@ export function dial(address: Address, security: DialSecurity, signal: AbortSign
     socket.once('connect', () => {
       isConnected = true
       socket.setNoDelay(true)
+      connected?.(socket)
       if (!tls) settle()
     })
     socket.once('secureConnect', () => {

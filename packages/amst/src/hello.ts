@@ -6,9 +6,7 @@ const PREAMBLE_BYTES = 8
 const HELLO_BYTES_MAX = 4096
 const MAGIC = Buffer.from('AMS3')
 const WIRE_VERSION = 1
-/** What each end draws for a sealed stream. */
-export const RANDOM_BYTES = 32
-const KINDS = ['open', 'join', 'accept', 'joined', 'refuse', 'seal', 'sealed'] as const
+const KINDS = ['open', 'join', 'accept', 'joined', 'refuse', 'seal'] as const
 
 /** What one end takes in; the other keeps to it. */
 export interface Allowance {
@@ -46,8 +44,7 @@ export type Hello =
   | { readonly kind: 'joined' }
   | { readonly kind: 'refuse'; readonly code: string; readonly message: string }
   /** Outside TLS: of the session with that tag, whose keys it is sealed with from here on. */
-  | { readonly kind: 'seal'; readonly tag: Uint8Array; readonly index: number; readonly random: Uint8Array }
-  | { readonly kind: 'sealed'; readonly random: Uint8Array }
+  | { readonly kind: 'seal'; readonly tag: Uint8Array; readonly index: number; readonly serial: number }
 
 export function encodeHello(hello: Hello): Buffer {
   const { kind, ...fields } = hello
@@ -94,9 +91,7 @@ export function decodeHello(bytes: Buffer): Hello {
     case 'refuse':
       return { kind, code: fields.text('code'), message: fields.text('message') }
     case 'seal':
-      return { kind, tag: fields.bytes('tag', 8), index: fields.integer('index', 1), random: fields.bytes('random', RANDOM_BYTES) }
-    case 'sealed':
-      return { kind, random: fields.bytes('random', RANDOM_BYTES) }
+      return { kind, tag: fields.bytes('tag', 8), index: fields.integer('index', 1), serial: fields.integer('serial', 1) }
     default:
       throw amstError('ERR_AMST_HANDSHAKE', `unknown kind of hello ${bytes[5]}`)
   }

@@ -1,11 +1,10 @@
-import { randomBytes } from 'node:crypto'
 import type { Socket } from 'node:net'
 import type { Address } from '@dwcp/interface'
 import { streamSecrets } from '@dwcp/native-rdma/stream'
 import { type DialSecurity, dial, tlsFailure } from './dial.js'
 import { amstError } from './errors.js'
 import { type Greeting, readGreeting } from './greeting.js'
-import { encodeHello, type Hello, RANDOM_BYTES, refusal } from './hello.js'
+import { encodeHello, type Hello, refusal } from './hello.js'
 import type { Connection } from './stream.js'
 
 /** A session of this end's, as the listener knows it. */
@@ -16,40 +15,43 @@ export interface JoinableSession {
   readonly tag: Uint8Array
   /** Of its TLS connection; absent under plaintext. */
   readonly key: Uint8Array | undefined
+  /** Of the last sealed stream: no two have the same keys. */
+  serial: number
 }
 
-/** Another connection for a session. The first stream speaks TLS; where it does, the others are sealed with its keys. */
-export async function joinStream(session: JoinableSession, index: number, signal: AbortSignal): Promise<Connection> {
+/**
+ * Another connection for a session. The first stream speaks TLS; where it does, the others are sealed with its keys, and carry frames at
+ * once: whether the listener has the session shows in its first frame.
+ *
+ * @param dialled - Is used if it is there.
+ */
+export async function joinStream(
+  session: JoinableSession,
+  index: number,
+  signal: AbortSignal,
+  dialled?: Promise<Socket>,
+): Promise<Connection> {
   const { address, security, secret, tag, key } = session
-  if (index === 0 || key === undefined) {
-    const { socket, greeting } = await greet(address, security, { kind: 'join', secret, index }, signal)
-    return { socket, rest: greeting.rest }
-  }
-  const callerRandom = randomBytes(RANDOM_BYTES)
-  const { socket, greeting } = await greet(address, {}, { kind: 'seal', tag, index, random: callerRandom }, signal)
-  const { hello, rest } = greeting
-  if (hello.kind !== 'sealed') {
-    socket.destroy()
-    throw amstError('ERR_AMST_HANDSHAKE', `the listener answered "seal" with "${hello.kind}"`)
-  }
-  return { socket, rest, secrets: streamSecrets({ shared: key, callerRandom, listenerRandom: hello.random, isCaller: true }) }
+  const isSealed = index > 0 && key !== undefined
+  const socket = (await dialled?.catch(() => undefined)) ?? (await dial(address, isSealed ? {} : security, signal))
+  if (!isSealed) return { socket, rest: (await greet(socket, session, { kind: 'join', secret, index }, signal)).rest }
+  session.serial += 1
+  socket.write(encodeHello({ kind: 'seal', tag, index, serial: session.serial }))
+  return { socket, rest: Buffer.alloc(0), secrets: streamSecrets({ shared: key, serial: session.serial, isCaller: true }) }
 }
 
-/** Dials, says `hello`, and has the answer. */
+/** Says `hello`, and has the answer. */
 export async function greet(
-  address: Address,
-  security: DialSecurity,
+  socket: Socket,
+  { address, security }: Pick<JoinableSession, 'address' | 'security'>,
   hello: Hello,
   signal: AbortSignal,
-  asking?: () => void,
-): Promise<{ readonly socket: Socket; readonly greeting: Greeting }> {
-  const socket = await dial(address, security, signal)
+): Promise<Greeting> {
   try {
-    asking?.()
     socket.write(encodeHello(hello))
     const greeting = await readGreeting(socket, signal)
     if (greeting.hello.kind === 'refuse') throw refusal(greeting.hello)
-    return { socket, greeting }
+    return greeting
   } catch (error) {
     socket.destroy()
     if (error instanceof Error && 'code' in error && typeof error.code === 'string') {

@@ -60,7 +60,8 @@ export const DEFAULT_LIMITS: AmstLimits = {
   channels: 1024,
   streamsPerSession: 64,
   sessions: 1024,
-  unauthenticatedConnections: 128,
+  // 16 of each caller, for a few round trips.
+  unauthenticatedConnections: 512,
   handshakeTimeoutMs: 10_000,
   keepAliveMs: 5000,
   idleTimeoutMs: 20_000,

@@ -20,9 +20,10 @@ import { type ClassShares, resolveClasses } from './class-shares.js'
 import { allowanceOf, type OpenedSession } from './connect.js'
 import { type AmstError, amstError, messageOf } from './errors.js'
 import { type Greeting, readGreeting } from './greeting.js'
-import { encodeHello, type Hello, RANDOM_BYTES } from './hello.js'
+import { encodeHello, type Hello } from './hello.js'
 import { type AmstLimits, resolveLimits } from './limits.js'
 import { RateLimit } from './rate-limit.js'
+import { ReplayWindow } from './replay-window.js'
 import { endWhenRevoked, exportedKey, fingerprint, identify, type Security, securityFor, tlsOptions, vouchFor } from './security.js'
 import type { ListenOptions, Server } from './server.js'
 import { type Session, TcpSession } from './session.js'
@@ -48,6 +49,8 @@ interface Joinable {
   readonly streams: number
   /** Of its TLS connection; absent under plaintext. */
   readonly key: Uint8Array | undefined
+  /** Of the sealed streams that have joined. */
+  readonly serials: ReplayWindow
 }
 
 /** What an OpenSSL client shows as "protocol version": fatal alert 70, in plaintext. */
@@ -241,13 +244,13 @@ export class Listener implements Server {
       const { hello, rest } = await readGreeting(socket)
       if (hello.kind !== 'seal') throw amstError('ERR_AMST_SECURITY_MISMATCH', 'this listener speaks TLS 1.3 only')
       const joinable = this.#tagged.get(Buffer.from(hello.tag).toString('hex'))
-      if (joinable?.key === undefined) throw amstError('ERR_AMST_REFUSED', 'no such session')
-      this.#checkIndex(hello.index, joinable)
-      const random = randomBytes(RANDOM_BYTES)
-      const secrets = streamSecrets({ shared: joinable.key, callerRandom: hello.random, listenerRandom: random, isCaller: false })
-      socket.write(encodeHello({ kind: 'sealed', random }))
+      const { index, serial } = hello
+      // Without a word: the caller takes what comes for sealed frames.
+      if (joinable?.key === undefined || index >= joinable.streams || !joinable.serials.isNew(serial)) return void socket.destroy()
+      const secrets = streamSecrets({ shared: joinable.key, serial, isCaller: false })
+      const prove = (): boolean => joinable.serials.take(serial)
       // Still a stranger, though its socket is taken over: until its first frame opens.
-      this.#prove(key, joinable.session.addStream(hello.index, { socket, rest, secrets, isUnproven: true }))
+      this.#prove(key, joinable.session.addStream(index, { socket, rest, secrets, prove }))
     } catch (error) {
       this.#strangers.delete(key)
       this.#refuse(socket, error)
@@ -296,7 +299,7 @@ export class Listener implements Server {
       unhandled: this.#hooks.unhandled?.(peer),
     })
     const [secretHex, tagHex] = [secret.toString('hex'), tag.toString('hex')]
-    const joinable = { session, fingerprint: fingerprint(socket), streams, key: exportedKey(socket, secret) }
+    const joinable = { session, fingerprint: fingerprint(socket), streams, key: exportedKey(socket, secret), serials: new ReplayWindow() }
     this.#sessions.set(secretHex, joinable)
     this.#tagged.set(tagHex, joinable)
     void session.closed.then(() => {

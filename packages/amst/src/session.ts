@@ -168,7 +168,7 @@ export class TcpSession implements Session {
         },
       },
     )
-    if (connection.isUnproven) this.#unproven.add(stream)
+    if (connection.prove) this.#unproven.add(stream)
     else this.#attach(stream)
     void stream.start()
     return stream

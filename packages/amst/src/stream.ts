@@ -42,8 +42,8 @@ export interface Connection {
   readonly rest: Buffer
   /** The keys that every frame is sealed with: outside TLS, in a session that has it. */
   readonly secrets?: StreamSecrets
-  /** Who called has yet to show that it has the other half of the keys. */
-  readonly isUnproven?: boolean
+  /** Who called has yet to show its keys. Asked once its first frame has opened: whether it is the only one that came with them. */
+  readonly prove?: () => boolean
 }
 
 export interface StreamEvents {
@@ -74,9 +74,10 @@ export class Stream {
   #pings = 0
   #pingRttMs: number | undefined
   #pingMinRttMs: number | undefined
-  /** Once it is proven, or dead. */
-  readonly settled: Promise<void>
-  #settle: () => void = () => undefined
+  /** Whether the peer has been heard on it before it died. */
+  readonly settled: Promise<boolean>
+  #settle: (isHeard: boolean) => void = () => undefined
+  #isProven: boolean
   #dead = false
   #isWideArea = false
   #paceBytesPerSecond = Number.POSITIVE_INFINITY
@@ -96,13 +97,14 @@ export class Stream {
     this.#clock = environment.clock
     this.#bounds = environment.bounds
     this.#events = events
+    this.#isProven = connection.prove === undefined
     this.#heardMs = this.#clock.monotonicMs()
     this.settled = new Promise((resolve) => (this.#settle = resolve))
   }
 
   /** Carries frames until it dies. */
   async start(): Promise<void> {
-    const { socket, rest, secrets, isUnproven = false } = this.#connection
+    const { socket, rest, secrets, prove } = this.#connection
     this.#isWideArea = isOverWideArea(socket)
     try {
       const frames = await openFrameStream(socket, {
@@ -117,14 +119,15 @@ export class Stream {
       this.#chooseCongestionControl()
       this.probe()
       this.#events.drained()
-      let isProven = !isUnproven
       for await (const batch of frames.frames) {
         this.#heardMs = this.#clock.monotonicMs()
-        if (!isProven) {
-          isProven = true
-          this.#settle()
+        if (!this.#isProven) {
+          if (prove?.() === false) return this.fail(amstError('ERR_AMST_PROTOCOL', 'another stream came with these keys'))
+          this.#isProven = true
+          this.probe()
           this.#events.proven(this)
         }
+        this.#settle(true)
         for (const frame of batch) this.#receive(frame)
       }
       this.fail(lost('the peer closed the stream'))
@@ -134,13 +137,16 @@ export class Stream {
   }
 
   get writable(): boolean {
-    return !this.#dead && this.#frames?.writable === true
+    return !this.#dead && this.#isProven && this.#frames?.writable === true
   }
 
-  /** Before {@link Stream.writable} it is dropped, and past it queued all the same. */
+  /**
+   * Before {@link Stream.writable} it is dropped, and past it queued all the same. Nothing goes to who is unproven: it may be one of many
+   * that came with the same keys, and no two frames may be sealed with one nonce.
+   */
   write(frame: Frame): void {
     const frames = this.#frames
-    if (this.#dead || frames === undefined) return
+    if (this.#dead || frames === undefined || !this.#isProven) return
     if (frames.write({ ...frame, ack: this.#events.ack() }) || this.#awaitsRoom) return
     this.#awaitsRoom = true
     void frames.drained().then(() => {
@@ -177,7 +183,7 @@ export class Stream {
 
   #die(reason: Error): void {
     this.#dead = true
-    this.#settle()
+    this.#settle(false)
     this.#events.dead(this, reason)
   }
 

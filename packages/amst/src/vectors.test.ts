@@ -24,8 +24,7 @@ test.each([
   ['checked', encodeChecked({ first: 1, count: 2, isSame: true })],
   ['rate', encodeLength(25_000_000)],
   ['join', encodeHello({ kind: 'join', secret: Uint8Array.from({ length: 16 }, (_, n) => n), index: 2 })],
-  ['seal', encodeHello({ kind: 'seal', tag: new Uint8Array(8).fill(1), index: 2, random: new Uint8Array(32).fill(3) })],
-  ['sealed', encodeHello({ kind: 'sealed', random: new Uint8Array(32).fill(4) })],
+  ['seal', encodeHello({ kind: 'seal', tag: new Uint8Array(8).fill(1), index: 2, serial: 3 })],
   ['refuse', encodeHello({ kind: 'refuse', code: 'ERR_AMST_REFUSED', message: 'no' })],
 ])('the bytes of "%s" are those that docs/wire/amst.md shows', (name, bytes) => {
   expect(page).toContain(`| ${name} | \`${Buffer.from(bytes).toString('hex')}\` |`)

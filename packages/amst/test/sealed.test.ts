@@ -1,17 +1,18 @@
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { connect as connectTcp, type Socket } from 'node:net'
+import { setTimeout } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { readGreeting } from '../src/greeting.ts'
-import { encodeHello, type Hello, helloBytes } from '../src/hello.ts'
-import type { Session } from '../src/index.ts'
+import { decodeHello, encodeHello, type Hello, helloBytes } from '../src/hello.ts'
+import type { AmstLimits, Session } from '../src/index.ts'
 import { createAuthority } from './certificates.ts'
 import { firstOf, type Pair, pairThroughProxy, until } from './pair.ts'
 
 const authority = await createAuthority()
 const tls = { a: await authority.credentials('a'), b: await authority.credentials('b') }
 /** Everything of a preamble but its length. */
-const SEAL_PREAMBLE = encodeHello({ kind: 'seal', tag: new Uint8Array(8), index: 1, random: new Uint8Array(32) }).subarray(0, 8)
+const SEAL_PREAMBLE = encodeHello({ kind: 'seal', tag: new Uint8Array(8), index: 1, serial: 1 }).subarray(0, 8)
 
 async function move(from: Session, to: Session, bytes: Buffer): Promise<void> {
   const sending = from.send(bytes)
@@ -82,91 +83,114 @@ test('a bit that is changed on a sealed stream ends it, and the object arrives w
   expect(pair.b.stats().corruptChunks).toBe(0)
 })
 
-test('who knows the tag of a session and not its keys joins nothing, replaces nothing, and is let go', async () => {
-  const hellos: Buffer[] = []
-  const recorded: Buffer[] = []
+interface Recording {
+  readonly hello: Extract<Hello, { kind: 'seal' }>
+  /** What was said right behind it. */
+  readonly frames: Buffer
+}
+
+/** A session of `streams`, and what its sealed streams said first. */
+async function recorded(
+  streams: number,
+  { limits = {}, withheld = -1 }: { readonly limits?: Partial<AmstLimits>; readonly withheld?: number } = {},
+): Promise<{ readonly pair: Pair; readonly recordings: Recording[] }> {
+  const said = new Map<number, Buffer>()
   const pair = await pairThroughProxy({
     tls,
-    limits: { handshakeTimeoutMs: 300 },
-    damage: (bytes, toServer) => {
-      if (toServer && bytes.subarray(0, 8).equals(SEAL_PREAMBLE)) hellos.push(Buffer.from(bytes))
-      else if (toServer && hellos.length > 0) recorded.push(Buffer.from(bytes))
-      return bytes
+    streams,
+    limits,
+    damage: (bytes, toServer, before) => {
+      if (toServer && (said.has(before) || bytes.subarray(0, 8).equals(SEAL_PREAMBLE)))
+        said.set(before, Buffer.concat([said.get(before) ?? Buffer.alloc(0), bytes]))
+      return toServer && before === withheld ? Buffer.alloc(0) : bytes
     },
   })
+  await until(() => said.size === streams - 1 && [...said.values()].every((bytes) => bytes.byteLength > (helloBytes(bytes) ?? 0)))
+  const recordings = [...said.values()].map((bytes) => {
+    const hello = decodeHello(bytes.subarray(0, helloBytes(bytes)))
+    if (hello.kind !== 'seal') throw new TypeError(hello.kind)
+    return { hello, frames: bytes.subarray(helloBytes(bytes)) }
+  })
+  return { pair, recordings }
+}
+
+test('who knows the tag of a session and not its keys joins nothing, replaces nothing, hears nothing, and is let go', async () => {
+  const { pair, recordings } = await recorded(4, { limits: { handshakeTimeoutMs: 300 } })
   await withStreams(pair, 4)
   await move(pair.a, pair.b, randomBytes(1_000_000))
-  const [hello = Buffer.alloc(0)] = hellos
-  // What was said once, what was sent once, garbage, and nothing at all.
-  for (const then of [...recorded.slice(0, 3), randomBytes(1000), Buffer.alloc(0)]) {
+  const [{ hello, frames } = { hello: undefined, frames: Buffer.alloc(0) }] = recordings
+  if (!hello) throw new TypeError('nothing was said')
+  const anew = { ...hello, serial: 500 }
+  // What was said once; and with keys of a number that is free: what was sealed with others, garbage, and nothing at all.
+  for (const [first, then] of [
+    [hello, frames],
+    [anew, frames],
+    [anew, randomBytes(1000)],
+    [anew, Buffer.alloc(0)],
+  ] as const) {
     const stranger = connectTcp(pair.address)
-    stranger.write(hello)
-    expect((await readGreeting(stranger)).hello.kind).toBe('sealed')
-    stranger.resume()
-    if (then.byteLength > 0) stranger.write(then)
-    await gone(stranger)
+    stranger.write(Buffer.concat([encodeHello(first), then]))
+    await gone(stranger.resume())
+    expect(stranger.bytesRead).toBe(0)
   }
   expect(pair.b.stats()).toMatchObject({ streamsLost: 0 })
   expect(pair.b.stats().streams).toHaveLength(4)
   await move(pair.a, pair.b, randomBytes(1_000_000))
 })
 
+test('what a caller said and did not arrive joins once when it is repeated, and only there is it answered', async () => {
+  const { pair, recordings } = await recorded(2, { withheld: 1, limits: { handshakeTimeoutMs: 300 } })
+  const [{ hello, frames } = { hello: undefined, frames: Buffer.alloc(0) }] = recordings
+  if (!hello) throw new TypeError('nothing was said')
+  const strangers = [connectTcp(pair.address).resume(), connectTcp(pair.address).resume()]
+  for (const stranger of strangers) stranger.write(encodeHello(hello))
+  await setTimeout(50)
+  expect(strangers.map(({ bytesRead }) => bytesRead)).toEqual([0, 0])
+  for (const stranger of strangers) stranger.write(frames)
+  await Promise.race(strangers.map(gone))
+  await until(() => strangers.some(({ bytesRead }) => bytesRead > 0))
+  expect(strangers.filter(({ bytesRead }) => bytesRead > 0)).toHaveLength(1)
+  expect(pair.b.stats().streams).toHaveLength(2)
+  for (const stranger of strangers) stranger.destroy()
+})
+
 test('outside TLS a listener that has it takes nothing else, and tells no stranger which sessions there are', async () => {
   const pair = await pairThroughProxy({ tls })
-  const random = randomBytes(32)
-  for (const [hello, answer] of [
-    [
-      { kind: 'seal', tag: randomBytes(8), index: 1, random },
-      { kind: 'refuse', code: 'ERR_AMST_REFUSED' },
-    ],
-    [
-      { kind: 'join', secret: randomBytes(16), index: 1 },
-      { kind: 'refuse', code: 'ERR_AMST_SECURITY_MISMATCH' },
-    ],
-  ] as const satisfies readonly (readonly [Hello, object])[]) {
-    const stranger = connectTcp(pair.address)
-    stranger.write(encodeHello(hello))
-    expect((await readGreeting(stranger)).hello).toMatchObject(answer)
-    stranger.resume()
-    await gone(stranger)
+  const seal = encodeHello({ kind: 'seal', tag: randomBytes(8), index: 1, serial: 1 })
+  const stranger = connectTcp(pair.address)
+  stranger.write(encodeHello({ kind: 'join', secret: randomBytes(16), index: 1 }))
+  expect((await readGreeting(stranger)).hello).toMatchObject({ kind: 'refuse', code: 'ERR_AMST_SECURITY_MISMATCH' })
+  await gone(stranger.resume())
+  for (const { address } of [pair, await pairThroughProxy()]) {
+    const other = connectTcp(address)
+    other.write(seal)
+    await gone(other.resume())
+    expect(other.bytesRead).toBe(0)
   }
-  const plain = await pairThroughProxy()
-  const stranger = connectTcp(plain.address)
-  stranger.write(encodeHello({ kind: 'seal', tag: randomBytes(8), index: 1, random }))
-  stranger.resume()
-  await gone(stranger)
 })
 
 test('callers that have shown no keys count as strangers until their time is over', async () => {
-  const hellos: Buffer[] = []
-  const pair = await pairThroughProxy({
-    tls,
-    streams: 2,
-    limits: { handshakeTimeoutMs: 400, unauthenticatedConnections: 2 },
-    damage: (bytes, toServer) => {
-      if (toServer && bytes.subarray(0, 8).equals(SEAL_PREAMBLE)) hellos.push(bytes.subarray(0, helloBytes(bytes)))
-      return bytes
-    },
-  })
+  const { pair, recordings } = await recorded(2, { limits: { handshakeTimeoutMs: 400, unauthenticatedConnections: 2 } })
   await withStreams(pair, 2)
-  const [hello = Buffer.alloc(0)] = hellos
-  const strangers = [connectTcp(pair.address), connectTcp(pair.address)]
-  for (const stranger of strangers) {
-    stranger.write(hello)
-    await readGreeting(stranger)
-    stranger.resume()
+  const [{ hello } = { hello: undefined }] = recordings
+  if (!hello) throw new TypeError('nothing was said')
+  const call = (serial: number): Socket => {
+    const stranger = connectTcp(pair.address).resume()
+    stranger.write(encodeHello({ ...hello, serial }))
+    return stranger
   }
-  const third = connectTcp(pair.address).resume()
-  await gone(third)
+  const strangers = [call(100), call(101)]
+  await Promise.all(strangers.map((stranger) => once(stranger, 'connect')))
+  await gone(call(102))
   expect(strangers.map((stranger) => stranger.destroyed)).toEqual([false, false])
   await Promise.all(strangers.map(gone))
-  const later = connectTcp(pair.address)
-  later.write(hello)
-  expect((await readGreeting(later)).hello.kind).toBe('sealed')
+  const later = call(103)
+  await setTimeout(100)
+  expect(later.destroyed).toBe(false)
   later.destroy()
 })
 
 async function gone(socket: Socket): Promise<void> {
   socket.on('error', () => undefined)
-  if (!socket.destroyed) await once(socket, 'close')
+  if (!socket.destroyed) await new Promise((resolve) => socket.once('close', resolve))
 }

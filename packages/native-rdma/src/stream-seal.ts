@@ -19,15 +19,12 @@ export interface StreamSecrets {
 export interface StreamSecretsOptions {
   /** 32 bytes or more that only the two ends know, such as what the exporter of their TLS session gives. */
   readonly shared: Uint8Array
-  /** 32 bytes that the end which called drew for this connection. */
-  readonly callerRandom: Uint8Array
-  /** 32 bytes that the end which was called drew for it. */
-  readonly listenerRandom: Uint8Array
+  /** Of the connection among those with this `shared`: a safe integer, never the same twice. Both ends must see to that. */
+  readonly serial: number
   readonly isCaller: boolean
 }
 
 export const SECRET_BYTES = 32
-const RANDOM_BYTES = 32
 export const TAG_BYTES = 16
 const KEY_BYTES = 32
 const IV_BYTES = 12
@@ -37,19 +34,18 @@ const REKEY_RECORDS = 2 ** 31
 export const REKEY_BYTES: number = 2 ** 35
 
 /**
- * Secrets for one connection: each end contributes fresh randomness, so that neither depends on the other, nor on what an attacker sends
- * again, for keys that were never used (HKDF-SHA-256, RFC 5869).
+ * Secrets for one connection (HKDF-SHA-256, RFC 5869). The end which is called must take each serial once, and send nothing to a caller
+ * that has not shown its keys: else an attacker who repeats what was said makes it seal twice with one nonce.
  *
- * @throws RangeError where a length is wrong.
+ * @throws RangeError where `shared` is too short or `serial` none.
  * @public
  */
 export function streamSecrets(options: StreamSecretsOptions): StreamSecrets {
-  const { shared, callerRandom, listenerRandom, isCaller } = options
+  const { shared, serial, isCaller } = options
   if (shared.byteLength < SECRET_BYTES) throw new RangeError(`shared must have ${SECRET_BYTES} bytes or more, not ${shared.byteLength}`)
-  for (const random of [callerRandom, listenerRandom]) {
-    if (random.byteLength !== RANDOM_BYTES) throw new RangeError(`a random must have ${RANDOM_BYTES} bytes, not ${random.byteLength}`)
-  }
-  const salt = Buffer.concat([callerRandom, listenerRandom])
+  if (!Number.isSafeInteger(serial) || serial < 0) throw new RangeError(`serial must be a safe integer, not ${serial}`)
+  const salt = Buffer.alloc(8)
+  salt.writeBigUInt64BE(BigInt(serial))
   const derive = (label: string): Uint8Array => new Uint8Array(hkdfSync('sha256', shared, salt, label, SECRET_BYTES))
   const [caller, listener] = [derive('dwcp stream caller'), derive('dwcp stream listener')]
   return isCaller ? { send: caller, receive: listener } : { send: listener, receive: caller }

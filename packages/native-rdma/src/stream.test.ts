@@ -36,7 +36,7 @@ async function sockets(): Promise<[Socket, Socket]> {
 }
 
 function secretsOf(isCaller: boolean, shared = Buffer.alloc(32, 3)): ReturnType<typeof streamSecrets> {
-  return streamSecrets({ shared, callerRandom: Buffer.alloc(32, 1), listenerRandom: Buffer.alloc(32, 2), isCaller })
+  return streamSecrets({ shared, serial: 1, isCaller })
 }
 
 const optionsOf = (backend: Kind, sealed: boolean, isCaller: boolean): FrameStreamOptions =>
@@ -176,7 +176,7 @@ describe.each(ENDS)('by $kind, sealed: $sealed', ({ kind, sealed }) => {
     await Promise.all([closed, reading])
     expect(Buffer.concat(parts).toString('hex')).toBe(
       sealed
-        ? 'd61dd5f5d0bb09308d56db77b3ab6451d2dbdfe37830fda165f6a74f1720cb68e9db0c1f6d62de9b566e5aa03c4165d2e6d3203070e306cb9b'
+        ? '0e234709df27aa4c9e9a0e6657e4bb8e5ff49fca4a610896629d1a2fce85982b23f7cdadfa6e5f1a4de9c05fe3320c24a4305d3d92adfa931f'
         : '0400000000000005000000010000000000000004b5e9c1ad071b3e7fc779cfaa5e5238185ea34381375f72f068656c6c6f',
     )
   })
@@ -317,12 +317,7 @@ describe.each(KINDS)('sealed, by %s', (kind) => {
     from.on('error', () => undefined).end(wire)
     expect(await drain(sender)).toEqual({ frames: [], code: 'ERR_NATIVE_FORGED' })
     const [again, receiver] = await sockets()
-    const secrets = streamSecrets({
-      shared: Buffer.alloc(32, 3),
-      callerRandom: Buffer.alloc(32, 1),
-      listenerRandom: Buffer.alloc(32, 9),
-      isCaller: false,
-    })
+    const secrets = streamSecrets({ shared: Buffer.alloc(32, 3), serial: 2, isCaller: false })
     const stream = await openFrameStream(receiver, { bodyBytesMax: BODY_BYTES_MAX, backend: kind, secrets })
     again.on('error', () => undefined).end(wire)
     expect(await drain(stream)).toEqual({ frames: [], code: 'ERR_NATIVE_FORGED' })
@@ -349,8 +344,9 @@ test('secrets are mirrored at the two ends and depend on everything that goes in
   expect(caller.send).not.toEqual(caller.receive)
   expect(secretsOf(true, Buffer.alloc(32, 4)).send).not.toEqual(caller.send)
   expect(() => secretsOf(true, Buffer.alloc(31))).toThrow(RangeError)
-  const randoms = { callerRandom: Buffer.alloc(32, 1), listenerRandom: Buffer.alloc(31) }
-  expect(() => streamSecrets({ shared: Buffer.alloc(32), isCaller: true, ...randoms })).toThrow(RangeError)
+  expect(streamSecrets({ shared: Buffer.alloc(32, 3), serial: 2, isCaller: true }).send).not.toEqual(caller.send)
+  for (const serial of [-1, 0.5, 2 ** 53, Number.NaN])
+    expect(() => streamSecrets({ shared: Buffer.alloc(32), isCaller: true, serial })).toThrow(RangeError)
 })
 
 test('options outside their range are programmer mistakes', async () => {

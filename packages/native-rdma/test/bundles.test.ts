@@ -133,10 +133,7 @@ test('a worker terminated in the middle of streams takes nothing down with it', 
       const net = require('node:net')
       const m = require(\${JSON.stringify(F + '/stream.cjs')})
       const bodyBytesMax = new Map([[4, 300000]])
-      const secrets = (isCaller) => {
-        const random = new Uint8Array(32)
-        return m.streamSecrets({ shared: random, callerRandom: random, listenerRandom: random, isCaller })
-      }
+      const secrets = (isCaller) => m.streamSecrets({ shared: new Uint8Array(32), serial: 1, isCaller })
       let batches = 0
       const server = net.createServer(async (socket) => {
         const stream = await m.openFrameStream(socket, { bodyBytesMax, secrets: secrets(false) })

@@ -1,7 +1,7 @@
 import { setMaxListeners } from 'node:events'
 import type { Socket } from 'node:net'
 import { type Address, type Clock, systemClock } from '@dwcp/interface'
-import { within } from '../connect.js'
+import { within } from '../deadline.js'
 import { dial, parseAddress } from '../dial.js'
 import { amstError, asError, messageOf } from '../errors.js'
 import { type SendSource, sourceOf } from '../source.js'

@@ -1,0 +1,95 @@
+import { setMaxListeners } from 'node:events'
+import type { Socket } from 'node:net'
+import { type Clock, isDwcpError, type Logger } from '@dwcp/interface'
+import { Backoff } from './backoff.js'
+import { within } from './deadline.js'
+import { amstError, asError } from './errors.js'
+import { type JoinableSession, joinStream } from './join.js'
+import type { TcpSession } from './session.js'
+
+export interface KeeperEnvironment {
+  readonly clock: Clock
+  readonly logger: Logger
+  /** To join once. */
+  readonly timeoutMs: number
+  /** How many streams there are to be now. */
+  readonly wanted: () => number
+  /** Connections to the peer that carry nothing yet. */
+  readonly dialled: Promise<Socket>[]
+}
+
+const FIRST_PAUSE_MS = 20
+const PAUSE_MAX_MS = 5000
+
+/** Keeps the streams of a session at the end that dialled: joins them, and again where they die. The first is there already. */
+export class StreamKeeper {
+  readonly #session: TcpSession
+  readonly #joinable: JoinableSession
+  readonly #environment: KeeperEnvironment
+  readonly #kept = new Set([0])
+  /** Until the peer has answered on them. */
+  readonly #joining = new Map<number, Backoff>()
+  readonly #over = new AbortController()
+
+  constructor(session: TcpSession, joinable: JoinableSession, environment: KeeperEnvironment) {
+    this.#session = session
+    this.#joinable = joinable
+    this.#environment = environment
+    // One listener for each stream that joins.
+    setMaxListeners(0, this.#over.signal)
+    void session.closed.then(() => {
+      this.#over.abort(amstError('ERR_AMST_CLOSED', 'the session is over'))
+      this.#hurry()
+    })
+  }
+
+  /** As many as are wanted now; what is under way stays on the streams that it is on. */
+  adjust(): void {
+    const count = this.#environment.wanted()
+    for (let index = 1; index < count; index += 1) if (!this.#kept.has(index)) this.#keep(index)
+    for (const index of [...this.#kept]) {
+      if (index < count || this.#session.carriesObjects) continue
+      this.#kept.delete(index)
+      this.#session.dropStream(index)
+    }
+  }
+
+  died(index: number): void {
+    if (index >= this.#environment.wanted()) this.#kept.delete(index)
+    else if (!this.#joining.has(index)) this.#keep(index)
+  }
+
+  #keep(index: number): void {
+    this.#kept.add(index)
+    const { clock } = this.#environment
+    this.#joining.set(index, new Backoff({ firstMs: FIRST_PAUSE_MS, maxMs: PAUSE_MAX_MS, clock }))
+    void this.#join(index).finally(() => this.#joining.delete(index))
+  }
+
+  async #join(index: number): Promise<void> {
+    const { clock, dialled, logger, timeoutMs } = this.#environment
+    const { address } = this.#joinable
+    while (!this.#session.isOver && this.#kept.has(index)) {
+      try {
+        const joined = await within(clock, timeoutMs, this.#over.signal, address, (signal) =>
+          joinStream(this.#joinable, index, signal, index === 0 ? undefined : dialled.shift()),
+        )
+        // The path is there again: for the others too.
+        if (await this.#session.addStream(index, joined)?.settled) return this.#hurry()
+      } catch (error) {
+        const reason = asError(error)
+        logger.debug({ peer: this.#session.peer.nodeId, stream: index, error: reason.message }, 'a stream could not join')
+        if (this.#session.isDisconnected && !isPassing(reason)) this.#session.lose(reason)
+      }
+      if (!this.#session.isOver) await this.#joining.get(index)?.pause()
+    }
+  }
+
+  #hurry(): void {
+    for (const backoff of this.#joining.values()) backoff.reset()
+  }
+}
+
+/** Whether another attempt may find it otherwise. */
+const isPassing = (error: Error): boolean =>
+  isDwcpError(error) && ['ERR_AMST_UNREACHABLE', 'ERR_AMST_TIMEOUT', 'ERR_AMST_HANDSHAKE', 'ERR_AMST_LIMIT'].includes(error.code)

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { connect as connectTls, createServer as createTlsServer, type TLSSocket } from 'node:tls'
@@ -12,7 +11,6 @@ const BODY_BYTES_MAX = new Map<number, number>([
   [TYPE.chunk, 2 ** 20],
   [TYPE.done, 0],
 ])
-const RANDOM_BYTES = 32
 const LABEL = 'EXPORTER-dwcp-benchmark'
 
 /**
@@ -69,28 +67,21 @@ async function acceptSealed(
   control.on('error', () => undefined)
   const data = createServer()
   const port = await portOf(data.listen(0, host))
-  const listenerRandom = randomBytes(RANDOM_BYTES)
   const head = Buffer.alloc(2)
   head.writeUInt16BE(port)
-  control.write(Buffer.concat([head, listenerRandom]))
-  const [callerRandom, socket] = await Promise.all([
-    new Promise<Buffer>((came) => control.once('data', came)),
-    new Promise<Socket>((came) => data.once('connection', came)),
-  ])
+  control.write(head)
+  const socket = await new Promise<Socket>((came) => data.once('connection', came))
   data.close()
-  await serve(socket, streamSecrets({ shared: exported(control), callerRandom, listenerRandom, isCaller: false }))
+  await serve(socket, streamSecrets({ shared: exported(control), serial: 1, isCaller: false }))
 }
 
 async function connectSealed(host: string, port: number, tls: TlsCredentials): Promise<{ socket: Socket; secrets: StreamSecrets }> {
   const control = connectTls({ ...tls, host, port, minVersion: 'TLSv1.3', checkServerIdentity: () => undefined })
   await once(control, 'secureConnect')
   const hello = await new Promise<Buffer>((came) => control.once('data', came))
-  const callerRandom = randomBytes(RANDOM_BYTES)
-  control.write(callerRandom)
-  const listenerRandom = hello.subarray(2)
   return {
     socket: await connected(host, hello.readUInt16BE()),
-    secrets: streamSecrets({ shared: exported(control), callerRandom, listenerRandom, isCaller: true }),
+    secrets: streamSecrets({ shared: exported(control), serial: 1, isCaller: true }),
   }
 }
 

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { setMaxListeners } from 'node:events'
 import type { Socket } from 'node:net'
 import { type Address, type Clock, type Logger, type NodeId, type Principal, silentLogger, systemClock } from '@dwcp/interface'
 import { loadHash } from '@dwcp/native-rdma/hash'
@@ -21,7 +22,7 @@ export interface ConnectOptions extends SecurityOptions, RateOptions {
   readonly expect?: NodeId
   /**
    * TCP connections of the session, 1 to the listener's `streamsPerSession`. A function is asked again each second, and the session grows
-   * or shrinks to it. 'auto': 16 where the round trip takes 2 ms or more, since many start faster there, and 4 elsewhere.
+   * or shrinks to it. 'auto': 17 where the round trip takes 2 ms or more, since many start faster there, and 4 elsewhere.
    * @defaultValue 'auto'
    */
   readonly streams?: number | 'auto' | (() => number)
@@ -59,7 +60,8 @@ export interface OpenedSession {
 }
 
 const CONNECT_TIMEOUT_MS = 10_000
-const STREAMS_AUTO = { near: 4, wideArea: 16 } as const
+/** With the first, which carries no objects beside others. */
+const STREAMS_AUTO = { near: 4, wideArea: 17 } as const
 /** How often a number of streams that is a function is asked again. */
 const ADJUST_MS = 1000
 const NO_TAG = new Uint8Array(8)
@@ -85,7 +87,6 @@ export async function openSession(address: Address, options: ConnectOptions, hoo
   checkRate(receiveBytesPerSecond, 'receiveBytesPerSecond')
   let isWideArea = false
   const wanted = (): number => Math.min(streamsOf(streams, isWideArea), limits.streamsPerSession)
-  const hash = await loadHash()
   const clock = options.clock ?? systemClock
   const hello: Hello = {
     kind: 'open',
@@ -105,12 +106,16 @@ export async function openSession(address: Address, options: ConnectOptions, hoo
       for (let index = 1; index < wanted(); index += 1) dialled.push(dial(address, {}, signal))
       for (const other of dialled) other.catch(() => undefined)
     }
+    // Each of them has a listener.
+    setMaxListeners(0, signal)
+    const loading = loadHash()
     let socket: Socket | undefined
     try {
       socket = await dial(address, options, signal, connected)
       hooks.asking?.()
       const greeting = await greet(socket, { address, security: options }, hello, signal)
       const answer = greeting.hello
+      const hash = await loading
       if (answer.kind !== 'accept') throw amstError('ERR_AMST_HANDSHAKE', `the listener answered "open" with "${answer.kind}"`)
       const peer = identify(socket, answer.node, options)
       if (options.expect !== undefined && options.expect !== peer.nodeId) {

@@ -43,7 +43,8 @@ export function dial(address: Address, security: DialSecurity, signal: AbortSign
     socket.once('connect', () => {
       isConnected = true
       socket.setNoDelay(true)
-      connected?.(socket)
+      // TLS goes first.
+      if (connected) setImmediate(connected, socket)
       if (!tls) settle()
     })
     socket.once('secureConnect', () => {

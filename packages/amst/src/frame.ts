@@ -17,7 +17,7 @@ export const FRAME = {
   done: 25,
   reject: 26,
   bye: 27,
-  blocked: 28,
+  short: 28,
   have: 29,
   checked: 30,
   rate: 31,

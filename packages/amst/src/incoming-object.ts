@@ -200,8 +200,8 @@ export class IncomingObjectState {
     this.#wake()
   }
 
-  /** The sender has more, and no window left beyond `granted`. */
-  blocked(granted: number): void {
+  /** The sender has more, and little or nothing left of what was granted. */
+  short(granted: number): void {
     if (granted > this.#granted)
       throw amstError('ERR_AMST_PROTOCOL', `object ${this.id} was granted ${this.#granted} bytes, and not ${granted}`)
     this.#considerWidening()
@@ -348,12 +348,12 @@ export class IncomingObjectState {
   }
 
   /**
-   * A sender that waits for a window while the reader has kept up: the path holds more. A window of bytes must have come since the last
-   * time, or the last widening may not have told yet.
+   * A sender that runs short while the reader has kept up: the path holds more. Half a window must have come since the last time, or the
+   * last widening may not have told yet.
    */
   #considerWidening(): void {
     const keepsUp = this.#state === 'reading' && this.#arrivedCost - this.#readCost <= this.#windowBytes / 4
-    if (!keepsUp || this.#arrivedCost < this.#widenedAt + this.#windowBytes) return
+    if (!keepsUp || this.#arrivedCost < this.#widenedAt + this.#windowBytes / 2) return
     if (!this.#events.mayWiden(this, this.#windowBytes)) return
     this.#widenedAt = this.#arrivedCost
     this.#windowBytes *= 2

@@ -49,10 +49,16 @@ export interface ObjectsEnvironment {
   readonly allowance: Allowance
   readonly control: (type: FrameType, id: number, body: Uint8Array) => void
   readonly pump: () => void
-  /** Of a new object, before the peer has answered: what it has already goes out in vain. */
-  readonly firstBytes: () => number
+  readonly isWideArea: () => boolean
 }
 
+/**
+ * Of a new object, before the peer has answered: what it has already goes out in vain. A round trip costs nothing on a near path; on a
+ * long one each stream is to have a chunk before the first answer.
+ */
+const NEAR_FIRST_BYTES = 1_048_576
+/** On a long path the answer comes when as much again is on its way, and streams start by doubling what they send. */
+const WIDE_AREA_SHORT_SHARE = 0.5
 const NAME_BYTES_MAX = 1024
 const KEY_BYTES_MAX = 255
 
@@ -117,6 +123,7 @@ export class Objects {
         retryable: true,
       })
     }
+    const isWideArea = this.#environment.isWideArea()
     const id = this.#nextId
     if (id > 0xffff_ffff)
       throw amstError('ERR_AMST_LIMIT', 'the numbers for objects of this session are used up: open another', { retryable: true })
@@ -124,8 +131,15 @@ export class Objects {
     const environment: OutgoingEnvironment = {
       hash,
       chunkBytes,
-      initialWindowBytes: Math.min(limits.initialWindowBytes, allowance.initialWindowBytes, this.#environment.firstBytes()),
-      windowMaxBytes: limits.objectWindowMaxBytes,
+      window: {
+        initialBytes: Math.min(
+          limits.initialWindowBytes,
+          allowance.initialWindowBytes,
+          isWideArea ? Number.POSITIVE_INFINITY : NEAR_FIRST_BYTES,
+        ),
+        maxBytes: limits.objectWindowMaxBytes,
+        shortShare: isWideArea ? WIDE_AREA_SHORT_SHARE : 0,
+      },
       events: { control, ready: this.#environment.pump },
       onProgress: options.onProgress,
     }
@@ -211,8 +225,8 @@ export class Objects {
         return this.#outgoing.get(id)?.have(decodeHave(body))
       case FRAME.checked:
         return this.#arriving.get(id)?.checked(decodeChecked(body))
-      case FRAME.blocked:
-        return this.#arriving.get(id)?.blocked(decodeLength(body))
+      case FRAME.short:
+        return this.#arriving.get(id)?.short(decodeLength(body))
       case FRAME.again:
         return this.#outgoing.get(id)?.again(decodeNumber(body))
       case FRAME.done:

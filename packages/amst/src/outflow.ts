@@ -15,6 +15,13 @@ export interface Chunk {
   wasSent: boolean
 }
 
+export interface Window {
+  readonly initialBytes: number
+  readonly maxBytes: number
+  /** The peer is told that it is short once less than this share of it is left. */
+  readonly shortShare: number
+}
+
 export interface OutgoingEvents {
   readonly control: (type: FrameType, id: number, body: Uint8Array) => void
   /** Chunks are ready. */
@@ -24,21 +31,24 @@ export interface OutgoingEvents {
 /** The chunks of one object that wait for a stream, and the window that they come out of. */
 export class Outflow {
   readonly #id: number
-  readonly #windowMaxBytes: number
+  readonly #window: Window
   readonly #events: OutgoingEvents
   readonly #ready: Chunk[] = []
   #granted: number
+  /** What is granted at once. */
+  #windowBytes: number
   /** The grant that the peer was told is too small. */
-  #blockedAt = -1
+  #shortAt = -1
   #spent = 0
   #resentBytes = 0
   #isOver = false
   #wake: () => void = () => undefined
 
-  constructor(id: number, window: { readonly initialBytes: number; readonly maxBytes: number }, events: OutgoingEvents) {
+  constructor(id: number, window: Window, events: OutgoingEvents) {
     this.#id = id
+    this.#window = window
     this.#granted = window.initialBytes
-    this.#windowMaxBytes = window.maxBytes
+    this.#windowBytes = window.initialBytes
     this.#events = events
   }
 
@@ -58,10 +68,7 @@ export class Outflow {
   async room(costBytes: number, isUseless: () => boolean = () => false): Promise<void> {
     const isPastGrant = (): boolean => this.#spent + costBytes > this.#granted
     while (!this.#isOver && !isUseless() && (this.#ready.length >= READY_CHUNKS || isPastGrant())) {
-      if (isPastGrant() && this.#ready.length === 0 && this.#blockedAt !== this.#granted) {
-        this.#blockedAt = this.#granted
-        this.#events.control(FRAME.blocked, this.#id, encodeLength(this.#granted))
-      }
+      if (isPastGrant() && this.#ready.length === 0) this.#tellShort()
       await new Promise<void>((resolve) => {
         this.#wake = resolve
       })
@@ -75,6 +82,7 @@ export class Outflow {
   push(chunk: Chunk, costBytes: number): void {
     this.#spent += costBytes
     this.#ready.push(chunk)
+    if (this.#granted - this.#spent < this.#window.shortShare * this.#windowBytes) this.#tellShort()
     this.#events.ready()
   }
 
@@ -96,8 +104,15 @@ export class Outflow {
 
   /** What is kept until acknowledged stays within this end's bound, whatever the peer grants. */
   grant(granted: number, ackedCostBytes: number): void {
-    this.#granted = Math.max(this.#granted, Math.min(granted, ackedCostBytes + this.#windowMaxBytes))
+    this.#granted = Math.max(this.#granted, Math.min(granted, ackedCostBytes + this.#window.maxBytes))
+    this.#windowBytes = this.#granted - ackedCostBytes
     this.#wake()
+  }
+
+  #tellShort(): void {
+    if (this.#shortAt === this.#granted) return
+    this.#shortAt = this.#granted
+    this.#events.control(FRAME.short, this.#id, encodeLength(this.#granted))
   }
 
   stop(): void {

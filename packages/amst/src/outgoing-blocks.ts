@@ -42,7 +42,7 @@ export class OutgoingBlocks implements Outgoing {
     this.id = id
     this.#source = source
     this.#environment = environment
-    this.#flow = new Outflow(id, { initialBytes: environment.initialWindowBytes, maxBytes: environment.windowMaxBytes }, environment.events)
+    this.#flow = new Outflow(id, environment.window, environment.events)
     this.#count = Math.ceil(source.lengthBytes / environment.chunkBytes)
     this.#states = new Uint8Array(this.#count)
     this.#digests = Buffer.alloc(this.#count * DIGEST_BYTES)

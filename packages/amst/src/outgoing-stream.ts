@@ -25,7 +25,7 @@ export class OutgoingStream implements Outgoing {
   constructor(id: number, source: StreamSource, environment: OutgoingEnvironment) {
     this.id = id
     this.#environment = environment
-    this.#flow = new Outflow(id, { initialBytes: environment.initialWindowBytes, maxBytes: environment.windowMaxBytes }, environment.events)
+    this.#flow = new Outflow(id, environment.window, environment.events)
     this.#lengthBytes = source.lengthBytes
     this.#source = source.stream[Symbol.asyncIterator]()
   }

@@ -2,7 +2,7 @@ import type { ObjectProgress, ObjectReceipt } from '@dwcp/interface'
 import type { Hash } from '@dwcp/native-rdma/hash'
 import type { Credit, Ending, HaveRange } from './body.js'
 import type { Frame } from './frame.js'
-import type { OutgoingEvents } from './outflow.js'
+import type { OutgoingEvents, Window } from './outflow.js'
 import type { Stream } from './stream.js'
 
 /** An object on its way out, whatever its source. */
@@ -35,8 +35,7 @@ export interface Outgoing {
 export interface OutgoingEnvironment {
   readonly hash: Hash
   readonly chunkBytes: number
-  readonly initialWindowBytes: number
-  readonly windowMaxBytes: number
+  readonly window: Window
   readonly events: OutgoingEvents
   readonly onProgress: ((progress: ObjectProgress) => void) | undefined
 }

@@ -22,6 +22,17 @@ class Path {
     return this.#streams.reduce((sum, { mayBytesPerSecond }) => sum + mayBytesPerSecond, 0)
   }
 
+  /** The first so many have nothing to send. */
+  silent = 0
+
+  told(serial: number): number {
+    return this.#streams[serial]?.mayBytesPerSecond ?? Number.NaN
+  }
+
+  grow(factor: number): void {
+    for (const stream of this.#streams) stream.mayBytesPerSecond *= factor
+  }
+
   join(): void {
     this.#streams.push({ serial: this.#streams.length, deliveredBytes: 0, mayBytesPerSecond: 10e6 })
   }
@@ -42,7 +53,7 @@ class Path {
         serial,
         deliveredBytes,
         rttMs,
-        notSentBytes: this.offered < 1 ? 0 : 1,
+        notSentBytes: this.offered < 1 || serial < this.silent ? 0 : 1,
       }))
       const parts = this.rate.observe(this.nowMs, samples)
       for (const stream of this.#streams) stream.mayBytesPerSecond = parts?.get(stream.serial) ?? stream.mayBytesPerSecond
@@ -103,6 +114,34 @@ test('a stream that joins gets a part as large as the others have', () => {
   expect(path.sum).toBeLessThan(1.3 * 40e6)
 })
 
+test('streams that double what they send are held as soon as the path shows its rate, not after its queue is full', () => {
+  const path = new Path(8, 40e6, 0.5e6)
+  for (let round = 0; round < 12 && path.sum <= 40e6; round += 1) {
+    path.run(path.baseMs)
+    path.grow(2)
+  }
+  const mostQueue: number[] = []
+  for (let step = 0; step < 20; step += 1) {
+    path.run(path.rate.tickMs)
+    mostQueue.push(path.queuedBytes)
+  }
+  // Twice as much as the path takes would make 4 MB in a round.
+  expect(Math.max(...mostQueue)).toBeLessThan(1e6)
+  expect(path.sum).toBeGreaterThan(36e6)
+})
+
+test('what streams with nothing to send leave is for the others', () => {
+  const path = new Path(4, 20e6, 10e6)
+  path.run(1500)
+  const before = path.told(3)
+  path.silent = 3
+  path.run(path.rate.tickMs)
+  expect(path.told(3) / before).toBeCloseTo(4, 0)
+  path.silent = 0
+  path.run(path.rate.tickMs * 2)
+  expect(path.told(3)).toBeLessThan(before * 1.6)
+})
+
 test('whatever is measured, no part is less than a stream needs, or not a number', () => {
   const sample = fc.record({
     serial: fc.integer({ min: 1, max: 5 }),
@@ -117,7 +156,7 @@ test('whatever is measured, no part is less than a stream needs, or not a number
       for (const { spanMs, samples } of steps) {
         nowMs += spanMs
         for (const part of rate.observe(nowMs, samples)?.values() ?? []) expect(part).toBeGreaterThanOrEqual(65_536)
-        expect(rate.tickMs).toBeGreaterThanOrEqual(10)
+        expect(rate.tickMs).toBeGreaterThanOrEqual(5)
       }
     }),
   )

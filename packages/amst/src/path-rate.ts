@@ -10,7 +10,10 @@ export interface PathSample {
 
 /** Parts of a round after which a queue is looked for. */
 const TICKS_PER_ROUND = 4
+/** As there, before the first is found: streams that double their rate each round fill a queue within a part of one. */
+const FIRST_TICKS_PER_ROUND = 16
 const ROUND_LEAST_MS = 40
+const TICK_LEAST_MS = 5
 /** The rate is the best of so many rounds: one that was disturbed does not lower it. */
 const FILTER_ROUNDS = 10
 /** Rounds of a cycle. In the first the sum is offered more: a rate that nothing exceeds is never found to have grown. */
@@ -50,12 +53,16 @@ export class PathRate {
   #rounds: readonly number[] = []
   /** Of each stream, by round. */
   #shares: ReadonlyMap<number, readonly number[]> = new Map()
+  #plan: ReadonlyMap<number, number> = new Map()
+  #factor = 1
   #isLimited = false
+  #hasFoundQueue = false
   /** In the cycle. */
   #round = 0
   #roundEndsMs = 0
   /** Since the cycle began. */
   #mostQueueMs = 0
+  #queueMs = 0
   /** There was nothing to send for a moment of this round: it does not show what the path takes. */
   #isStarved = false
 
@@ -64,27 +71,52 @@ export class PathRate {
     return Math.max(0, ...this.#rounds)
   }
 
+  /** Whether no queue was there just now. */
+  get isClear(): boolean {
+    return this.#queueMs <= this.#queueBoundMs
+  }
+
   /** When to look again. */
   get tickMs(): number {
-    return this.#roundMs / TICKS_PER_ROUND
+    return Math.max(TICK_LEAST_MS, this.#roundMs / (this.#hasFoundQueue ? TICKS_PER_ROUND : FIRST_TICKS_PER_ROUND))
   }
 
   /** @returns what each stream may send at from now on, in bytes per second; undefined: as before. */
   observe(timeMs: number, samples: readonly PathSample[]): ReadonlyMap<number, number> | undefined {
     if (samples.length === 0) return undefined
-    const rttMs = Math.min(...samples.map((sample) => sample.rttMs))
+    const plan = this.#decide(timeMs, samples)
+    this.#plan = plan ?? this.#plan
+    // What those with nothing to send leave is for the others: else an object's last chunks are slower the fewer they are.
+    const busy = samples.filter(({ notSentBytes }) => notSentBytes > 0).length
+    const factor = busy === 0 ? 1 : samples.length / busy
+    if (!plan && factor === this.#factor) return undefined
+    this.#factor = factor
+    return new Map([...this.#plan].map(([serial, bytesPerSecond]) => [serial, bytesPerSecond * factor]))
+  }
+
+  #decide(timeMs: number, samples: readonly PathSample[]): ReadonlyMap<number, number> | undefined {
+    const rtts = samples.map((sample) => sample.rttMs).toSorted((a, b) => a - b)
+    const [rttMs = 0] = rtts
     const tick = { timeMs, delivered: new Map(samples.map(({ serial, deliveredBytes }) => [serial, deliveredBytes])) }
     this.#bases = [...this.#bases.filter((base) => base.timeMs > timeMs - BASE_MS && base.rttMs < rttMs), { timeMs, rttMs }]
     this.#ticks = [...this.#ticks.filter((past) => past.timeMs >= timeMs - this.#roundMs * 1.5), tick]
-    const queueMs = rttMs - this.#baseMs
+    // At first most streams have not heard of it yet.
+    const queueMs = (this.#hasFoundQueue ? rttMs : (rtts[rtts.length >> 2] ?? 0)) - this.#baseMs
+    this.#queueMs = queueMs
     this.#mostQueueMs = Math.max(this.#mostQueueMs, queueMs)
     this.#isStarved ||= samples.every(({ notSentBytes }) => notSentBytes === 0)
     if (!this.#isLimited && queueMs > this.#queueBoundMs) {
-      // What came since the queue began: half a round ago at most, where the streams still grow.
-      this.#count(this.#roundMs / 2)
       this.#isLimited = true
-      this.#begin(1, timeMs)
-      return this.#parts(DRAIN)
+      if (this.#hasFoundQueue) {
+        // What came since the queue began: half a round ago at most, where the streams still grow.
+        this.#count(this.#roundMs / 2)
+        this.#begin(1, timeMs)
+        return this.#parts(DRAIN)
+      }
+      this.#hasFoundQueue = true
+      this.#countBest(this.#roundMs / 8)
+      this.#begin(2, timeMs)
+      return this.#parts(1)
     }
     if (timeMs < this.#roundEndsMs) return undefined
     this.#count(this.#roundMs)
@@ -121,14 +153,28 @@ export class PathRate {
   }
 
   #count(spanMs: number): void {
-    const [first, last] = [this.#ticks.find(({ timeMs }) => timeMs >= (this.#ticks.at(-1)?.timeMs ?? 0) - spanMs * 1.1), this.#ticks.at(-1)]
-    if (first === undefined || last === undefined || last.timeMs - first.timeMs < LEAST_SPAN_MS) return
-    const rates = [...last.delivered].map(([serial, bytes]) => {
-      const since = bytes - (first.delivered.get(serial) ?? bytes)
-      return [serial, Math.max(0, (since * 1000) / (last.timeMs - first.timeMs))] as const
-    })
-    const sum = rates.reduce((total, [, rate]) => total + rate, 0)
-    if (this.#isStarved && sum < this.bytesPerSecond) return
+    const last = this.#ticks.at(-1)
+    const first = last && this.#ticks.find(({ timeMs }) => timeMs >= last.timeMs - spanMs * 1.1)
+    if (first) this.#keep(ratesBetween(first, last))
+  }
+
+  /** The best of the last ticks: what a path passes on while there is a queue in front of it, however short. Its parts are those of a round. */
+  #countBest(spanMs: number): void {
+    const best = Math.max(
+      ...this.#ticks.map((last) => {
+        const first = this.#ticks.findLast(({ timeMs }) => timeMs <= last.timeMs - spanMs)
+        return first ? sumOf(ratesBetween(first, last)) : 0
+      }),
+    )
+    const [first, last] = [this.#ticks[0], this.#ticks.at(-1)]
+    const rates = first && last ? ratesBetween(first, last) : []
+    const sum = sumOf(rates)
+    if (sum > 0) this.#keep(rates.map(([serial, rate]) => [serial, (rate * best) / sum] as const))
+  }
+
+  #keep(rates: Rates): void {
+    const sum = sumOf(rates)
+    if (rates.length === 0 || (this.#isStarved && sum < this.bytesPerSecond)) return
     this.#shares = new Map(rates.map(([serial, rate]) => [serial, kept(this.#shares.get(serial) ?? [], rate)]))
     this.#rounds = kept(this.#rounds, sum)
   }
@@ -144,3 +190,17 @@ export class PathRate {
 }
 
 const kept = (rates: readonly number[], rate: number): readonly number[] => [...rates, rate].slice(-FILTER_ROUNDS)
+
+/** Of each stream, in bytes per second; none where the span is mostly the clock's grain. */
+type Rates = readonly (readonly [serial: number, bytesPerSecond: number])[]
+
+function ratesBetween(first: Tick, last: Tick): Rates {
+  const spanMs = last.timeMs - first.timeMs
+  if (spanMs < LEAST_SPAN_MS) return []
+  return [...last.delivered].map(([serial, bytes]) => {
+    const since = bytes - (first.delivered.get(serial) ?? bytes)
+    return [serial, Math.max(0, (since * 1000) / spanMs)] as const
+  })
+}
+
+const sumOf = (rates: Rates): number => rates.reduce((total, [, rate]) => total + rate, 0)

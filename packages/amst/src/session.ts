@@ -72,7 +72,10 @@ export interface SessionEnvironment {
 
 /** Received control frames after which the peer is told, where nothing else goes out to tell it. */
 const ACKNOWLEDGE_FRAMES = 32
-const NEAR_FIRST_BYTES = 1_048_576
+
+/** All streams are renewed in this time, well before BBR looks again for the least round-trip time, and each is left alone for the other. */
+const RENEW_ALL_MS = 7000
+const RENEW_LEAST_MS = 3000
 
 /** A {@link Session} over TCP: what is numbered goes out on one stream, chunks on the others, where there are any. */
 export class TcpSession implements Session {
@@ -97,6 +100,7 @@ export class TcpSession implements Session {
   #watch: Disposable | undefined
   readonly #pathRate = new PathRate()
   #pacing: Disposable | undefined
+  #renewedMs = 0
   /** Ends it unless a stream comes first. */
   #outage: Disposable | undefined
   #unannounced = 0
@@ -119,7 +123,7 @@ export class TcpSession implements Session {
       allowance,
       control,
       pump: () => this.#pump(),
-      firstBytes: () => this.#firstBytes(),
+      isWideArea: () => this.#control?.isWideArea ?? false,
     })
     this.#requests = new Requests({
       clock,
@@ -442,11 +446,6 @@ export class TcpSession implements Session {
     this.#lane.rewind()
   }
 
-  /** A round trip costs nothing on a near path; on a long one each stream is to have a chunk before the first answer. */
-  #firstBytes(): number {
-    return this.#control?.isWideArea ? Number.POSITIVE_INFINITY : NEAR_FIRST_BYTES
-  }
-
   /** While there is something to send, and a wide-area path to send it on. */
   #pace(): void {
     if (this.#pacing) return
@@ -465,9 +464,20 @@ export class TcpSession implements Session {
         const part = parts?.get(stream.serial)
         if (part !== undefined) stream.pace(part)
       }
+      this.#renew(paced)
       if (this.#objects.outgoing > 0) this.#pacing = clock.after(this.#pathRate.tickMs, step)
     }
     step()
+  }
+
+  /** One after another, and only where the path has been seen empty: then looking for its round-trip time is of no use to anybody. */
+  #renew(paced: readonly Stream[]): void {
+    const nowMs = this.#environment.clock.monotonicMs()
+    const [oldest] = paced.toSorted((a, b) => a.renewedMs - b.renewedMs)
+    if (!oldest || nowMs < oldest.renewedMs + RENEW_LEAST_MS || nowMs < this.#renewedMs + RENEW_ALL_MS / paced.length) return
+    if (!this.#pathRate.isClear) return
+    oldest.renewCongestionControl()
+    this.#renewedMs = nowMs
   }
 
   #watchStreams(): void {

@@ -70,6 +70,7 @@ export class Stream {
   /** Absent until it has taken the socket over. */
   #frames: FrameStream | undefined
   #heardMs: number
+  #renewedMs: number
   #ping: { readonly id: number; readonly sentMs: number } | undefined
   #pings = 0
   #pingRttMs: number | undefined
@@ -99,6 +100,7 @@ export class Stream {
     this.#events = events
     this.#isProven = connection.prove === undefined
     this.#heardMs = this.#clock.monotonicMs()
+    this.#renewedMs = this.#heardMs
     this.settled = new Promise((resolve) => (this.#settle = resolve))
   }
 
@@ -252,6 +254,21 @@ export class Stream {
   #setPacing(): void {
     const descriptor = this.#descriptor
     if (descriptor !== undefined) setMaxPacingRate(descriptor, Math.min(this.#paceBytesPerSecond, this.#limitBytesPerSecond))
+  }
+
+  /**
+   * BBR begins anew with what the kernel knows of the connection. Where it has not seen its least round-trip time again for 10 s, it sends
+   * next to nothing for 200 ms to look for it (PROBE_RTT), and all streams that began together do so together.
+   */
+  renewCongestionControl(): void {
+    this.#renewedMs = this.#clock.monotonicMs()
+    const descriptor = this.#descriptor
+    if (descriptor !== undefined && setCongestionControl(descriptor, 'cubic')) setCongestionControl(descriptor, 'bbr')
+  }
+
+  /** When its congestion control began, or began anew. */
+  get renewedMs(): number {
+    return this.#renewedMs
   }
 
   get isWideArea(): boolean {

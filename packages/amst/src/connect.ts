@@ -4,6 +4,7 @@ import type { Socket } from 'node:net'
 import { type Address, type Clock, type Logger, type NodeId, type Principal, silentLogger, systemClock } from '@dwcp/interface'
 import { loadHash } from '@dwcp/native-rdma/hash'
 import { checkRate, resolveClasses } from './class-shares.js'
+import { dialDatagrams } from './datagram/open-path.js'
 import { within } from './deadline.js'
 import { dial, parseAddress } from './dial.js'
 import { amstError } from './errors.js'
@@ -28,6 +29,8 @@ export interface ConnectOptions extends SecurityOptions, RateOptions {
   readonly streams?: number | 'auto' | (() => number)
   /** What the peer is asked to send at most, in bytes per second, from 1. @defaultValue no limit */
   readonly receiveBytesPerSecond?: number
+  /** Offers datagrams over UDP, where the listener does too. @defaultValue false */
+  readonly datagrams?: boolean
   readonly signal?: AbortSignal
   /** For the connection and its hello. @defaultValue 10 s */
   readonly timeoutMs?: number
@@ -157,6 +160,10 @@ export async function openSession(address: Address, options: ConnectOptions, hoo
       endWhenRevoked(session, options.trust)
       session.setRate(rateBytesPerSecond)
       if (receiveBytesPerSecond !== Number.POSITIVE_INFINITY) session.setRate(receiveBytesPerSecond, 'receive')
+      if (options.datagrams && answer.datagramPort !== undefined) {
+        const shared = { shared: joinable.key ?? answer.secret, tag: answer.tag, isCaller: true }
+        await dialDatagrams(session, socket, answer.datagramPort, shared, clock)
+      }
       session.addStream(0, { socket, rest: greeting.rest })
       const adjust = (): void => {
         if (session.isOver) return

@@ -39,6 +39,8 @@ export type Hello =
       readonly allowance: Allowance
       readonly secret: Uint8Array
       readonly tag: Uint8Array
+      /** Where the listener takes datagrams; 0: under the number that was called; left out: nowhere. */
+      readonly datagramPort?: number
     }
   | { readonly kind: 'join'; readonly secret: Uint8Array; readonly index: number }
   | { readonly kind: 'joined' }
@@ -83,7 +85,7 @@ export function decodeHello(bytes: Buffer): Hello {
     case 'open':
       return { kind, ...fields.party(), previous: fields.bytes('previous', 8) }
     case 'accept':
-      return { kind, ...fields.party(), secret: fields.bytes('secret', 16), tag: fields.bytes('tag', 8) }
+      return { kind, ...fields.party(), secret: fields.bytes('secret', 16), tag: fields.bytes('tag', 8), ...fields.datagrams() }
     case 'join':
       return { kind, secret: fields.bytes('secret', 16), index: fields.integer('index', 0) }
     case 'joined':
@@ -148,6 +150,13 @@ class Fields {
         reconnectMs: nested.has('reconnectMs') ? nested.integer('reconnectMs', 0) : 0,
       },
     }
+  }
+
+  datagrams(): { datagramPort?: number } {
+    if (!this.has('datagramPort')) return {}
+    const datagramPort = this.integer('datagramPort', 0)
+    if (datagramPort > 65_535) throw wrong('datagramPort')
+    return { datagramPort }
   }
 
   has(name: string): boolean {

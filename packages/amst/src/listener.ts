@@ -18,6 +18,8 @@ import { streamSecrets } from '@dwcp/native-rdma/stream'
 import { AsyncQueue } from './async-queue.js'
 import { type ClassShares, resolveClasses } from './class-shares.js'
 import { allowanceOf, type OpenedSession } from './connect.js'
+import { routeDatagrams } from './datagram/open-path.js'
+import { DatagramSocket } from './datagram/socket.js'
 import { type AmstError, amstError, messageOf } from './errors.js'
 import { type Greeting, readGreeting } from './greeting.js'
 import { encodeHello, type Hello } from './hello.js'
@@ -81,6 +83,7 @@ export class Listener implements Server {
   readonly #strangers = new Map<string, { destroy(): unknown }>()
   readonly #queue: AsyncQueue<Session> = new AsyncQueue()
   #address: Address = { host: '', port: 0 }
+  #datagrams: DatagramSocket | undefined
   #rotations: AsyncIterator<TlsCredentials> | undefined
   #isClosed = false
 
@@ -131,7 +134,11 @@ export class Listener implements Server {
     })
     this.#server.on('error', (error) => this.#logger.error({ error: error.message }, 'the listener cannot accept'))
     const bound = this.#server.address()
-    if (bound !== null && typeof bound === 'object') this.#address = { host: bound.address, port: bound.port }
+    if (bound === null || typeof bound === 'string') return
+    this.#address = { host: bound.address, port: bound.port }
+    if (!this.#options.datagrams) return
+    this.#datagrams = (await DatagramSocket.open(bound.address, bound.port)) ?? (await DatagramSocket.open(bound.address, 0))
+    if (!this.#datagrams) this.#logger.warn({}, 'there is no UDP port: datagrams go with the messages')
   }
 
   [Symbol.asyncIterator](): AsyncIterator<Session> {
@@ -171,6 +178,7 @@ export class Listener implements Server {
     // Not awaited: a source that has nothing to say may never answer.
     this.#rotations?.return?.()?.catch(() => undefined)
     this.#server.close()
+    this.#datagrams?.[Symbol.dispose]()
     for (const socket of this.#strangers.values()) socket.destroy()
     this.#queue.end()
   }
@@ -315,12 +323,19 @@ export class Listener implements Server {
         allowance,
         secret,
         tag,
+        ...this.#datagramPort(),
       }),
     )
+    if (this.#datagrams) routeDatagrams(session, this.#datagrams, { shared: joinable.key ?? secret, tag, isCaller: false }, this.#clock)
     endWhenRevoked(session, this.#options.trust)
     if (this.#hooks.opened) this.#hooks.opened({ session, instance, tag })
     else this.#queue.push(session)
     session.addStream(0, { socket, rest })
+  }
+
+  #datagramPort(): { datagramPort?: number } {
+    if (!this.#datagrams) return {}
+    return { datagramPort: this.#datagrams.port === this.#address.port ? 0 : this.#datagrams.port }
   }
 
   #join(socket: Socket, { rest }: Greeting, hello: Extract<Hello, { kind: 'join' }>): void {

@@ -3,6 +3,7 @@ export interface Letter {
   readonly channel: string
   readonly payload: Uint8Array
   readonly expiresAtMs: number
+  readonly datagram: boolean
 }
 
 /** More than a letter costs in the session's queue beyond its bytes: what is accepted here has room there. */

@@ -2,7 +2,7 @@ import { type Address, type Clock, isDwcpError, type Logger, type NodeId, type P
 import { Backoff } from './backoff.js'
 import type { OpenedSession } from './connect.js'
 import { type AmstError, amstError, asError, messageOf } from './errors.js'
-import { Outbox } from './outbox.js'
+import { type Letter, Outbox } from './outbox.js'
 import type { TcpSession } from './session.js'
 
 export interface PeerLinkEnvironment {
@@ -51,11 +51,10 @@ export class PeerLink {
     return this.#current?.session
   }
 
-  send(channel: string, payload: Uint8Array, expiresAtMs: number): boolean {
+  send(letter: Letter): boolean {
     const session = this.session
-    if (session) return session.notify(channel, payload, { expiresAtMs })
-    if (!this.#want()) return false
-    return this.#outbox.push({ channel, payload, expiresAtMs })
+    if (session) return session.notify(letter.channel, letter.payload, letter)
+    return this.#want() && this.#outbox.push(letter)
   }
 
   /** The session, once there is one. Rejects with `ERR_AMST_UNREACHABLE` after `timeoutMs`, or with the signal's reason. */
@@ -101,7 +100,7 @@ export class PeerLink {
     this.#previous = opened.tag
     this.#backoff.reset()
     this.#environment.up(session)
-    for (const { channel, payload, expiresAtMs } of this.#outbox.drain()) session.notify(channel, payload, { expiresAtMs })
+    for (const letter of this.#outbox.drain()) session.notify(letter.channel, letter.payload, letter)
     for (const { resolve } of this.#waiting.splice(0)) resolve(session)
     void session.closed.then((reason) => {
       if (this.#current?.session !== session) return

@@ -1,5 +1,6 @@
+import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { ReplayWindow } from './replay-window.ts'
+import { REPLAY_WINDOW, ReplayWindow } from './replay-window.ts'
 
 test('a number is taken once, in any order within the window, and never from behind it', () => {
   const window = new ReplayWindow()
@@ -23,4 +24,20 @@ test('a number is taken once, in any order within the window, and never from beh
   expect(window.take(10_000)).toBe(true)
   expect(window.take(10_000 - 1024)).toBe(false)
   expect(window.take(10_000 - 1023)).toBe(true)
+})
+
+test('of any numbers it takes those that did not come before, and are not too far behind to tell', () => {
+  fc.assert(
+    fc.property(fc.array(fc.oneof(fc.nat(2 * REPLAY_WINDOW), fc.nat(2 ** 50)), { maxLength: 2000 }), (numbers) => {
+      const window = new ReplayWindow()
+      const taken = new Set<number>()
+      for (const number of numbers) {
+        const due = !taken.has(number) && number > Math.max(-1, ...taken) - REPLAY_WINDOW
+        expect(window.isNew(number)).toBe(due)
+        expect(window.take(number)).toBe(due)
+        if (due) taken.add(number)
+      }
+    }),
+    { numRuns: 30 },
+  )
 })

@@ -12,6 +12,8 @@ export interface ListenOptions extends SecurityOptions, RateOptions {
   readonly port?: number
   /** Whom to let in, beyond what TLS proves. @defaultValue everyone */
   readonly accept?: (peer: Principal, remote: Address) => boolean
+  /** Offers datagrams over UDP, under the same port number where that is free. @defaultValue false */
+  readonly datagrams?: boolean
   readonly limits?: Partial<AmstLimits>
   readonly clock?: Clock
   /** @defaultValue silent */

@@ -5,6 +5,7 @@ import { decodeLength, encodeLabelled, encodeLength } from './body.js'
 import type { ClassShares } from './class-shares.js'
 import { checkRate } from './class-shares.js'
 import { ControlLane } from './control-lane.js'
+import { type DatagramPath, MESSAGE_BODY_MAX } from './datagram/path.js'
 import { Egress } from './egress.js'
 import { amstError, asError } from './errors.js'
 import { EMPTY, FRAME, type FrameType, type ReceivedFrame } from './frame.js'
@@ -34,8 +35,13 @@ export interface Session extends AsyncDisposable {
   readonly incoming: AsyncIterable<IncomingTransfer>
   /** @throws `ERR_AMST_REQUEST_FAILED`, `ERR_AMST_TIMEOUT`, `ERR_AMST_LIMIT`, `ERR_AMST_PEER_LOST`, or `signal.reason`. */
   request(channel: string, payload: Uint8Array, options?: RequestOptions): Promise<Uint8Array>
-  /** In order, at most once. @returns false when dropped: the queue is full, the session over, or it is longer than the peer takes. Expired ones are never sent. */
-  notify(channel: string, payload: Uint8Array, options?: { readonly expiresAtMs?: number }): boolean
+  /**
+   * In order, at most once. A datagram goes over UDP where that gets through, at most 1100 bytes beside a channel of up to 65: it may be lost
+   * or overtake others. Expired ones are never sent.
+   * @returns false when dropped: the queue is full, the session over, or it is longer than the peer takes.
+   * @throws RangeError past `messageBytes`, or past what a datagram takes.
+   */
+  notify(channel: string, payload: Uint8Array, options?: NotifyOptions): boolean
   /** Answers requests, and takes notifications (what it resolves to is then of no use), of one channel. */
   handle(channel: string, handler: ChannelHandler): Disposable
   stats(): SessionStats
@@ -49,6 +55,14 @@ export interface Session extends AsyncDisposable {
   /** Waits for objects and requests under way, then ends the session. Idempotent. */
   close(): Promise<void>
   destroy(reason?: Error): void
+}
+
+/** When a message is of no use any more, and how it may travel. */
+export interface NotifyOptions {
+  /** In ms since the Unix epoch. @defaultValue never */
+  readonly expiresAtMs?: number
+  /** @defaultValue false */
+  readonly datagram?: boolean
 }
 
 export interface SessionEnvironment {
@@ -87,6 +101,7 @@ export class TcpSession implements Session {
   readonly #objects: Objects
   readonly #requests: Requests
   readonly #egress: Egress
+  #datagrams: DatagramPath | undefined
   readonly #streams = new Map<number, Stream>()
   /** Of callers that have named this session and shown nothing yet: no part of it. */
   readonly #unproven = new Set<Stream>()
@@ -208,14 +223,43 @@ export class TcpSession implements Session {
     return this.#requests.request(channel, payload, options).finally(() => this.#idle())
   }
 
-  notify(channel: string, payload: Uint8Array, options: { readonly expiresAtMs?: number } = {}): boolean {
+  notify(channel: string, payload: Uint8Array, options: NotifyOptions = {}): boolean {
     const limitBytes = this.#environment.limits.messageBytes
     if (payload.byteLength > limitBytes) throw tooLong(payload, limitBytes)
+    if (options.datagram) {
+      const body = encodeLabelled(channel, payload)
+      if (body.byteLength > MESSAGE_BODY_MAX)
+        throw new RangeError(`${body.byteLength} bytes of channel and payload are past ${MESSAGE_BODY_MAX}: send it as a message`)
+      if (this.#datagrams?.isOpen) return this.#sendDatagram(this.#datagrams, body, options)
+      this.#datagrams?.streamed()
+    }
     if (this.#state !== 'open' || !this.#lane.hasRoom(payload.byteLength) || payload.byteLength > this.#environment.allowance.messageBytes)
       return false
     this.#lane.push(FRAME.message, 0, encodeLabelled(channel, payload), options.expiresAtMs)
     this.#pump()
     return true
+  }
+
+  #sendDatagram(path: DatagramPath, body: Uint8Array, { expiresAtMs = Number.POSITIVE_INFINITY }: NotifyOptions): boolean {
+    if (this.#state !== 'open' || expiresAtMs <= this.#environment.clock.nowMs() || !this.#egress.admitsControl()) return false
+    this.#egress.spendControl(body.byteLength)
+    return path.send(body)
+  }
+
+  /** Offers datagrams from now on, until it is over. */
+  carryDatagrams(path: DatagramPath): void {
+    this.#datagrams = path
+    void this.closed.then(() => path[Symbol.dispose]())
+  }
+
+  /** Takes the body of a message frame that came beside the streams. */
+  takeDatagram(body: Buffer): void {
+    if (this.#state === 'over') return
+    try {
+      this.#requests.takeMessage(body)
+    } catch (error) {
+      this.destroy(asError(error))
+    }
   }
 
   handle(channel: string, handler: ChannelHandler): Disposable {
@@ -251,6 +295,7 @@ export class TcpSession implements Session {
       queuedBytes: this.#lane.heldBytes,
       rateBytesPerSecond: bytesPerSecond === Number.POSITIVE_INFINITY ? undefined : bytesPerSecond,
       rateHeldMs: heldMs,
+      datagrams: this.#datagrams?.stats,
       streams,
     }
   }

@@ -1,4 +1,5 @@
 import type { NodeId } from '@dwcp/interface'
+import type { DatagramStats } from './datagram/path.js'
 import type { Security } from './security.js'
 
 /** One TCP connection. What this host cannot measure is undefined. */
@@ -48,5 +49,7 @@ export interface SessionStats {
   readonly rateBytesPerSecond: number | undefined
   /** For how long chunks waited for that, or for the cap of their class, and for nothing else. */
   readonly rateHeldMs: number
+  /** Undefined where they are not offered. */
+  readonly datagrams: DatagramStats | undefined
   readonly streams: readonly StreamStats[]
 }

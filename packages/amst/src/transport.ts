@@ -18,6 +18,7 @@ import {
 } from '@dwcp/interface'
 import { AdvisedLinks, type LinkAdvisor } from './advised-links.js'
 import { openSession } from './connect.js'
+import { DATAGRAM_CHANNEL_MAX, DATAGRAM_PAYLOAD_MAX } from './datagram/path.js'
 import { amstError, messageOf } from './errors.js'
 import type { IncomingTransfer } from './incoming-object.js'
 import { type AmstLimits, resolveLimits } from './limits.js'
@@ -27,7 +28,7 @@ import { PeerFeed } from './peer-feed.js'
 import { PeerLink } from './peer-link.js'
 import { RateLimit, type RateOptions } from './rate-limit.js'
 import type { SecurityOptions } from './security.js'
-import type { TcpSession } from './session.js'
+import type { NotifyOptions, TcpSession } from './session.js'
 import type { SessionStats } from './stats.js'
 
 /** Who this node is, whom it knows, and how its sessions are made. */
@@ -41,6 +42,8 @@ export interface TransportOptions extends Omit<SecurityOptions, 'nodeId'>, RateO
   readonly streams?: () => number
   /** Hears what is measured and what waits; the rates that it has for a link are caps of the classes there, asked for ten times a second. */
   readonly advisor?: LinkAdvisor
+  /** Datagrams over UDP, to peers that offer them too; the others get them as messages. @defaultValue true */
+  readonly datagrams?: boolean
   readonly clock?: Clock
   /** @defaultValue silent */
   readonly logger?: Logger
@@ -82,7 +85,7 @@ export async function createTransport(options: TransportOptions): Promise<AmstTr
 class SessionTransport implements AmstTransport {
   readonly self: NodeId
   readonly maxMessageBytes: number
-  readonly maxDatagramBytes = 0
+  readonly maxDatagramBytes: number
   readonly #options: TransportOptions
   readonly #security: SecurityOptions
   readonly #limits: AmstLimits
@@ -112,6 +115,7 @@ class SessionTransport implements AmstTransport {
     }
     this.#limits = resolveLimits(options.limits)
     this.maxMessageBytes = this.#limits.messageBytes
+    this.maxDatagramBytes = this.#offersDatagrams ? Math.min(DATAGRAM_PAYLOAD_MAX, this.maxMessageBytes) : 0
     this.#clock = options.clock ?? systemClock
     this.#logger = options.logger ?? silentLogger
     this.#rate = new RateLimit(this.#clock, options.rateBytesPerSecond)
@@ -122,16 +126,20 @@ class SessionTransport implements AmstTransport {
     return this.#listener?.address
   }
 
-  get #shares(): Pick<TransportOptions, 'classes'> {
+  get #offersDatagrams(): boolean {
+    return this.#options.datagrams ?? true
+  }
+
+  get #shared(): Pick<TransportOptions, 'classes' | 'datagrams'> {
     const { classes } = this.#options
-    return classes ? { classes } : {}
+    return { datagrams: this.#offersDatagrams, ...(classes ? { classes } : {}) }
   }
 
   async start(): Promise<void> {
     const { listen } = this.#options
     if (listen) {
       this.#listener = await openListener(
-        { ...this.#security, ...this.#shares, ...listen, limits: this.#limits, clock: this.#clock, logger: this.#logger },
+        { ...this.#security, ...this.#shared, ...listen, limits: this.#limits, clock: this.#clock, logger: this.#logger },
         {
           sharedRate: this.#rate,
           instance: this.#instance,
@@ -150,11 +158,19 @@ class SessionTransport implements AmstTransport {
     )
   }
 
-  send(to: NodeId, channel: string, payload: Uint8Array, options: { readonly expiresAtMs?: number } = {}): boolean {
+  send(to: NodeId, channel: string, payload: Uint8Array, options: NotifyOptions = {}): boolean {
     if (payload.byteLength > this.maxMessageBytes) {
       throw new RangeError(`a message of ${payload.byteLength} bytes is past ${this.maxMessageBytes}: send it as an object`)
     }
-    return !this.#closing && this.#link(to).send(channel, payload, options.expiresAtMs ?? Number.POSITIVE_INFINITY)
+    const { datagram: asked = false, expiresAtMs = Number.POSITIVE_INFINITY } = options
+    const datagram = asked && this.#offersDatagrams
+    if (datagram && (payload.byteLength > this.maxDatagramBytes || Buffer.byteLength(channel) > DATAGRAM_CHANNEL_MAX)) {
+      const sizes = `${payload.byteLength} bytes on a channel of ${Buffer.byteLength(channel)}`
+      throw new RangeError(
+        `a datagram of ${sizes} is past ${this.maxDatagramBytes} on one of ${DATAGRAM_CHANNEL_MAX}: send it as a message`,
+      )
+    }
+    return !this.#closing && this.#link(to).send({ channel, payload, expiresAtMs, datagram })
   }
 
   receive(channel: string, on: OnMessage): Disposable {
@@ -238,7 +254,7 @@ class SessionTransport implements AmstTransport {
           address,
           {
             ...this.#security,
-            ...this.#shares,
+            ...this.#shared,
             expect: peer,
             ...(this.#options.streams ? { streams: this.#options.streams } : {}),
             signal,

@@ -5,6 +5,7 @@ import { loadHash } from '@dwcp/native-rdma/hash'
 import { openFrameStream, type StreamFrame } from '@dwcp/native-rdma/stream'
 import { expect, test } from 'vitest'
 import { encodeChecked, encodeCredit, encodeEnding, encodeHave, encodeLabelled, encodeLength, encodeOpening } from './body.ts'
+import { DatagramSealer } from './datagram/seal.ts'
 import { EMPTY, FRAME } from './frame.ts'
 import { decodeHello, encodeHello, helloBytes } from './hello.ts'
 
@@ -23,6 +24,12 @@ test.each([
   ['have', encodeHave([{ first: 1, count: 2, digest: hash.xxh3_128(hello) }])],
   ['checked', encodeChecked({ first: 1, count: 2, isSame: true })],
   ['rate', encodeLength(25_000_000)],
+  [
+    "datagram (shared: 32 bytes of 3, tag: 8 of 1; the caller's first, `hello` on channel `x`)",
+    new DatagramSealer({ shared: new Uint8Array(32).fill(3), tag: new Uint8Array(8).fill(1), isCaller: true }).seal(
+      Buffer.concat([Uint8Array.of(2), encodeLabelled('x', hello)]),
+    ),
+  ],
   ['join', encodeHello({ kind: 'join', secret: Uint8Array.from({ length: 16 }, (_, n) => n), index: 2 })],
   ['seal', encodeHello({ kind: 'seal', tag: new Uint8Array(8).fill(1), index: 2, serial: 3 })],
   ['refuse', encodeHello({ kind: 'refuse', code: 'ERR_AMST_REFUSED', message: 'no' })],

@@ -107,6 +107,27 @@ export function transportCompliance(name: string, create: (ids: readonly NodeId[
     })
   })
 
+  describe(`${name}: datagrams`, () => {
+    test('are taken whether they are offered or not, and arrive at most once', async () => {
+      const { a, b, c } = await open()
+      const got: string[] = []
+      b.receive('x', (from, payload) => got.push(`${from.nodeId} ${payload.byteLength}`))
+      const lengthBytes = a.maxDatagramBytes > 0 ? a.maxDatagramBytes : 1000
+      for (const from of [a, c]) expect(from.send('b', 'x', noise(lengthBytes), { datagram: true })).toBe(true)
+      // Sent again as messages, which arrive: a datagram may be lost.
+      for (const from of [a, c]) expect(from.send('b', 'x', noise(1))).toBe(true)
+      await until(() => got.includes('a 1') && got.includes('c 1'))
+      for (const from of ['a', 'c']) expect(got.filter((line) => line === `${from} ${lengthBytes}`).length).toBeLessThanOrEqual(1)
+    })
+
+    test('past maxDatagramBytes are a mistake where they are offered', async ({ skip }) => {
+      const { a } = await open()
+      if (a.maxDatagramBytes === 0) return skip('this transport offers none')
+      expect(a.maxDatagramBytes).toBeLessThanOrEqual(a.maxMessageBytes)
+      expect(() => a.send('b', 'x', noise(a.maxDatagramBytes + 1), { datagram: true })).toThrow(RangeError)
+    })
+  })
+
   describe(`${name}: objects`, () => {
     test.each([
       ['empty', 0],

@@ -50,16 +50,17 @@ export type PeerChange =
   | { readonly kind: 'down'; readonly peer: Principal; readonly reason: string }
   | { readonly kind: 'path'; readonly peer: Principal; readonly rttMs: number; readonly mode: NetworkMode }
 
-/** amst → acp, ass, migration. At most once, FIFO per (peer, channel), sender authenticated where the session is, never blocks. */
+/** amst → acp, ass, migration. At most once, FIFO per (peer, channel) but for datagrams, sender authenticated where the session is, never blocks. */
 export interface MessageTransport {
   readonly self: NodeId
   readonly maxMessageBytes: number
-  /** 0: no datagrams (SWIM then uses messages). */
+  /** 0: no datagrams (SWIM then uses messages: `datagram` changes nothing). */
   readonly maxDatagramBytes: number
   /**
    * Takes the payload over: it must not be changed afterwards. Opens a session where there is none.
+   * A `datagram` may be lost on its way, overtake others and messages, and travel as a message where datagrams do not get through.
    * @returns false when dropped (queue full, peer cut off): retrying is the protocol's job. Expired messages are never sent.
-   * @throws RangeError for a payload past `maxMessageBytes`.
+   * @throws RangeError for a payload past `maxMessageBytes`, or past `maxDatagramBytes` where datagrams are offered.
    */
   send(
     to: NodeId,

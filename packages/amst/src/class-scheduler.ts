@@ -1,5 +1,6 @@
 import { TRAFFIC_CLASSES, type TrafficClass } from '@dwcp/interface'
 import type { ClassShares } from './class-shares.js'
+import { FairTurns } from './fair-turns.js'
 import { TokenBucket } from './token-bucket.js'
 
 interface Lane {
@@ -8,19 +9,13 @@ interface Lane {
   readonly mostBytesPerSecond: number
   readonly floor: TokenBucket | undefined
   readonly cap: TokenBucket
-  /** In virtual time: when what it has sent by its weight is over. */
-  finish: number
 }
 
-/**
- * Whose chunk goes next: start-time fair queueing (Goyal, Vin, Cheng, 1996) between classes, after their floors and within their caps.
- * Two classes that both wait all the time never differ, in bytes by weight, by more than a chunk of each by its weight. It needs no
- * length before a chunk is sent, and a class that had nothing to send gains nothing from that. Pure: time is told.
- */
+/** Whose chunk goes next: turns by weight between classes, after their floors and within their caps. Pure: time is told. */
 export class ClassScheduler {
   /** The most urgent first. */
   readonly #lanes: readonly Lane[]
-  #virtual = 0
+  readonly #turns = new FairTurns<Lane>()
 
   constructor(shares: ClassShares, nowMs: number) {
     this.#lanes = TRAFFIC_CLASSES.map((name) => {
@@ -31,7 +26,6 @@ export class ClassScheduler {
         mostBytesPerSecond: capBytesPerSecond,
         floor: floorBytesPerSecond > 0 ? new TokenBucket(floorBytesPerSecond, nowMs) : undefined,
         cap: new TokenBucket(capBytesPerSecond, nowMs),
-        finish: 0,
       }
     })
   }
@@ -52,11 +46,7 @@ export class ClassScheduler {
   /** @returns undefined where none of those that wait may send now: see {@link ClassScheduler.waitMs}. */
   next(nowMs: number, isWaiting: (name: TrafficClass) => boolean): TrafficClass | undefined {
     const lanes = this.#lanes.filter(({ name, cap }) => cap.waitMs(nowMs) === 0 && isWaiting(name))
-    const owed = lanes.find(({ floor }) => floor?.waitMs(nowMs) === 0)
-    if (owed) return owed.name
-    let [first] = lanes
-    for (const lane of lanes) if (first && this.#start(lane) < this.#start(first)) first = lane
-    return first?.name
+    return (lanes.find(({ floor }) => floor?.waitMs(nowMs) === 0) ?? this.#turns.next(lanes))?.name
   }
 
   /** What {@link ClassScheduler.next} named has sent, at the same time. */
@@ -65,17 +55,12 @@ export class ClassScheduler {
     if (!lane) return
     lane.cap.spend(bytes, nowMs)
     if (lane.floor?.waitMs(nowMs) === 0) return lane.floor.spend(bytes, nowMs)
-    this.#virtual = this.#start(lane)
-    lane.finish = this.#virtual + bytes / lane.weight
+    this.#turns.charge(lane, bytes, lane.weight)
   }
 
   /** Until one of those that wait may send; `Infinity` where none waits. */
   waitMs(nowMs: number, isWaiting: (name: TrafficClass) => boolean): number {
     const waits = this.#lanes.filter(({ name }) => isWaiting(name)).map(({ cap }) => cap.waitMs(nowMs))
     return Math.min(Number.POSITIVE_INFINITY, ...waits)
-  }
-
-  #start({ finish }: Lane): number {
-    return Math.max(finish, this.#virtual)
   }
 }

@@ -1,7 +1,7 @@
 import type { Clock, TrafficClass } from '@dwcp/interface'
 import { ClassScheduler } from './class-scheduler.js'
 import type { ClassShares } from './class-shares.js'
-import { RateLimit } from './rate-limit.js'
+import { RateLimit, type Wake } from './rate-limit.js'
 
 export interface EgressEnvironment {
   readonly clock: Clock
@@ -30,7 +30,8 @@ export class Egress {
   readonly #clock: Clock
   readonly #scheduler: ClassScheduler
   readonly #limits: readonly RateLimit[]
-  readonly #wake: () => void
+  readonly #classes: ClassShares
+  readonly #wake: Wake
   #timer: Disposable | undefined
   #heldSinceMs: number | undefined
   #heldMs = 0
@@ -38,6 +39,7 @@ export class Egress {
 
   constructor({ clock, classes, shared, ready }: EgressEnvironment) {
     this.#clock = clock
+    this.#classes = classes
     this.#scheduler = new ClassScheduler(classes, clock.monotonicMs())
     this.own = new RateLimit(clock)
     this.asked = new RateLimit(clock)
@@ -73,14 +75,14 @@ export class Egress {
 
   /** Whether messages and control frames may leave; `ready` comes when they may again. */
   admitsControl(): boolean {
-    const limit = this.#limits.find((one) => !one.admits('control'))
+    const limit = this.#limits.find((one) => !one.admits('control', this.#wake))
     if (!limit) return true
     if (!this.#isOver) limit.wait('control', this.#wake)
     return false
   }
 
   spendControl(bodyBytes: number): void {
-    for (const limit of this.#limits) limit.spend('control', bodyBytes + FRAME_COST_BYTES)
+    for (const limit of this.#limits) limit.spendControl(bodyBytes + FRAME_COST_BYTES, this.#wake)
   }
 
   /** Whose chunk may leave now; where some wait and none may, `ready` comes later. */
@@ -88,7 +90,7 @@ export class Egress {
     const nowMs = this.#clock.monotonicMs()
     const waitMs = this.#scheduler.waitMs(nowMs, isWaiting)
     if (waitMs === Number.POSITIVE_INFINITY || this.#isOver) return undefined
-    const limit = this.#limits.find((one) => !one.admits('chunk'))
+    const limit = this.#limits.find((one) => !one.admits('chunk', this.#wake))
     if (limit) limit.wait('chunk', this.#wake)
     else if (waitMs > 0) this.#wakeLater(waitMs)
     else {
@@ -101,7 +103,7 @@ export class Egress {
 
   spend(name: TrafficClass, bodyBytes: number): void {
     this.#scheduler.spend(name, bodyBytes + FRAME_COST_BYTES, this.#clock.monotonicMs())
-    for (const limit of this.#limits) limit.spend('chunk', bodyBytes + FRAME_COST_BYTES)
+    for (const limit of this.#limits) limit.spendChunk(bodyBytes + FRAME_COST_BYTES, this.#wake, this.#classes[name].weight)
   }
 
   stop(): void {

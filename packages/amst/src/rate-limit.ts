@@ -1,5 +1,6 @@
 import type { Clock } from '@dwcp/interface'
 import { type ClassOptions, checkRate } from './class-shares.js'
+import { FairTurns } from './fair-turns.js'
 import { TokenBucket } from './token-bucket.js'
 
 /** How fast, and what first. */
@@ -13,11 +14,16 @@ export interface RateOptions {
 /** Timers of years are none. */
 const LONGEST_WAIT_MS = 60_000
 
-/** One bucket and who waits for it: each in turn, so that sessions that share it get the same. */
+/** Called when it may be so again; it also says who it is that waits, and pays. */
+export type Wake = () => void
+
+/** One bucket, and who waits for it: those that share it have turns by the weight of what they take. */
 class Gate {
   readonly #clock: Clock
   readonly #bucket: TokenBucket
-  readonly #waiting = new Set<() => void>()
+  readonly #waiting = new Set<Wake>()
+  readonly #turns = new FairTurns<Wake>()
+  #turn: Wake | undefined
   #timer: Disposable | undefined
 
   constructor(clock: Clock, bytesPerSecond: number) {
@@ -34,21 +40,29 @@ class Gate {
     this.#arm()
   }
 
-  get isOpen(): boolean {
-    return this.#bucket.waitMs(this.#clock.monotonicMs()) === 0
+  /** Not before others who wait. */
+  admits(wake: Wake): boolean {
+    const others = this.#waiting.size - (this.#waiting.has(wake) ? 1 : 0)
+    return this.#isOpen && (others === 0 || this.#turn === wake)
   }
 
-  spend(bytes: number): void {
+  spend(bytes: number, wake: Wake, weight: number): void {
     this.#bucket.spend(bytes, this.#clock.monotonicMs())
+    this.#turns.charge(wake, bytes, weight)
   }
 
-  wait(wake: () => void): void {
+  wait(wake: Wake): void {
     this.#waiting.add(wake)
     if (!this.#timer) this.#arm()
   }
 
-  forget(wake: () => void): void {
+  forget(wake: Wake): void {
     this.#waiting.delete(wake)
+    this.#turns.forget(wake)
+  }
+
+  get #isOpen(): boolean {
+    return this.#bucket.waitMs(this.#clock.monotonicMs()) === 0
   }
 
   #arm(): void {
@@ -58,11 +72,13 @@ class Gate {
     const waitMs = Math.min(LONGEST_WAIT_MS, Math.ceil(this.#bucket.waitMs(this.#clock.monotonicMs())))
     this.#timer = this.#clock.after(waitMs, () => {
       this.#timer = undefined
-      for (const wake of [...this.#waiting]) {
-        if (!this.isOpen) break
-        this.#waiting.delete(wake)
-        wake()
+      for (let left = this.#waiting.size; left > 0 && this.#isOpen; left -= 1) {
+        this.#turn = this.#turns.next(this.#waiting)
+        if (!this.#turn) break
+        this.#waiting.delete(this.#turn)
+        this.#turn()
       }
+      this.#turn = undefined
       if (!this.#timer) this.#arm()
     })
   }
@@ -93,21 +109,27 @@ export class RateLimit {
     this.#control.set(bytesPerSecond)
   }
 
-  admits(kind: 'chunk' | 'control'): boolean {
-    return this.#gate(kind).isOpen
+  admits(kind: 'chunk' | 'control', wake: Wake): boolean {
+    return this.#gate(kind).admits(wake)
   }
 
-  spend(kind: 'chunk' | 'control', bytes: number): void {
-    this.#all.spend(bytes)
-    if (kind === 'control') this.#control.spend(bytes)
+  spendControl(bytes: number, wake: Wake): void {
+    this.#control.spend(bytes, wake, 1)
+    // Objects wait for it, and it counts for nobody's turn among them.
+    this.#all.spend(bytes, wake, Number.POSITIVE_INFINITY)
   }
 
-  /** Calls `wake` once when it may be so again; the same one waits but once. */
-  wait(kind: 'chunk' | 'control', wake: () => void): void {
+  /** `weight`: of the class whose chunk it is. */
+  spendChunk(bytes: number, wake: Wake, weight: number): void {
+    this.#all.spend(bytes, wake, weight)
+  }
+
+  /** Calls `wake` once; the same one waits but once. */
+  wait(kind: 'chunk' | 'control', wake: Wake): void {
     this.#gate(kind).wait(wake)
   }
 
-  forget(wake: () => void): void {
+  forget(wake: Wake): void {
     this.#all.forget(wake)
     this.#control.forget(wake)
   }

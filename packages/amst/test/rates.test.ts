@@ -162,3 +162,31 @@ test('an advisor’s rates cap classes, samples say so, and what waits is told',
   await sent
   expect(bytes).toBe(40 * MB)
 })
+
+test('sessions that share a rate have it by the weights of what they send', async () => {
+  const server = await listen({ nodeId: 'b', plaintext: true, rateBytesPerSecond: 10 * MB })
+  const sessions: Session[] = []
+  onTestFinished(() => {
+    for (const session of sessions) session.destroy()
+    server.destroy()
+  })
+  const counts: ReadonlyMap<string, number>[] = []
+  const accepted = server[Symbol.asyncIterator]()
+  for (const [nodeId, name] of [
+    ['a', 'migration'],
+    ['c', 'bulk'],
+    ['d', 'bulk'],
+  ] as const) {
+    const session = await connect(server.address, { nodeId, plaintext: true, streams: 2 })
+    sessions.push(session)
+    counts.push(drain(session))
+    flood((await accepted.next()).value, name, name)
+  }
+  await until(() => counts.reduce((sum, count) => sum + sumOf(count), 0) > 20 * MB)
+  const [migration = 0, ...bulk] = counts.map(sumOf)
+  // 32 : 8 : 8, within what the sockets took before the others were there.
+  for (const one of bulk) {
+    expect(migration / one).toBeGreaterThan(2)
+    expect(migration / one).toBeLessThan(6)
+  }
+})

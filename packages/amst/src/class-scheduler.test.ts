@@ -111,7 +111,7 @@ test('an advisor’s caps hold until the next, and never loosen what was configu
   scheduler.advise(new Map([['bulk', 0]]), 0)
   scheduler.spend('bulk', CHUNK_BYTES, 0)
   expect(scheduler.next(1000, (name) => name === 'bulk')).toBeUndefined()
-  scheduler.advise(new Map(), 2000)
+  scheduler.advise(new Map([['bulk', Number.NaN]]), 2000)
   expect(scheduler.next(3000, (name) => name === 'bulk')).toBe('bulk')
 })
 

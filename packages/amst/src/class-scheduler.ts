@@ -35,10 +35,11 @@ export class ClassScheduler {
     return this.#lanes.reduce((sum, { cap }) => sum + cap.bytesPerSecond, 0)
   }
 
-  /** Caps for now, within those of the shares; a class that is left out has its own. */
+  /** Caps for now, within those of the shares; a class that is left out, or whose cap is no number, has its own. */
   advise(caps: ReadonlyMap<TrafficClass, number>, nowMs: number): void {
     for (const { name, cap, mostBytesPerSecond } of this.#lanes) {
-      const bytesPerSecond = Math.max(1, Math.min(caps.get(name) ?? mostBytesPerSecond, mostBytesPerSecond))
+      const advised = caps.get(name) ?? Number.NaN
+      const bytesPerSecond = Number.isNaN(advised) ? mostBytesPerSecond : Math.max(1, Math.min(advised, mostBytesPerSecond))
       if (bytesPerSecond !== cap.bytesPerSecond) cap.set(bytesPerSecond, nowMs)
     }
   }

@@ -30,7 +30,9 @@ answerParent({
   async connect({ host, port, tls }: WanConnect) {
     await session?.close()
     session = await connect({ host, port }, { nodeId: 'sender', tls })
+    void takeObjects(session)
   },
+  /** To whoever is at the other end, whichever called. */
   async send({ bytes }: { bytes: number }): Promise<WanSent> {
     if (session === undefined) throw new TypeError('connect first')
     await session.send({ lengthBytes: bytes, stream: asyncOf(pattern(bytes)) }, { class: 'bulk' })
@@ -43,7 +45,10 @@ answerParent({
 })
 
 async function takeAll(sessions: AsyncIterable<Session>): Promise<void> {
-  for await (const one of sessions) void takeObjects(one)
+  for await (const one of sessions) {
+    session = one
+    void takeObjects(one)
+  }
 }
 
 async function takeObjects({ incoming }: Session): Promise<void> {

@@ -14,7 +14,7 @@ import { type AmstLimits, resolveLimits } from './limits.js'
 import type { RateLimit, RateOptions } from './rate-limit.js'
 import { endWhenRevoked, exportedKey, identify, type SecurityOptions, securityFor } from './security.js'
 import { type Session, TcpSession } from './session.js'
-import { isOverWideArea } from './stream.js'
+import { isOverWideArea, roundTripMs } from './stream.js'
 import { StreamKeeper } from './stream-keeper.js'
 
 /** Whom to dial as, whom to expect, and within which bounds. */
@@ -65,6 +65,8 @@ export interface OpenedSession {
 const CONNECT_TIMEOUT_MS = 10_000
 /** With the first, which carries no objects beside others. */
 const STREAMS_AUTO = { near: 4, wideArea: 17 } as const
+/** Than streams that are there know: else fresh ones would know no better. */
+const FARTHER = 1.5
 /** How often a number of streams that is a function is asked again. */
 const ADJUST_MS = 1000
 const NO_TAG = new Uint8Array(8)
@@ -149,6 +151,7 @@ export async function openSession(address: Address, options: ConnectOptions, hoo
         reconnectMs: Math.min(allowance.reconnectMs, answer.allowance.reconnectMs),
         unhandled: hooks.unhandled?.(peer),
         streamDied: (index) => keeper.died(index),
+        freshStreams: () => void keeper.replace(session.stats().minRttMs ?? 0),
       })
       const keeper = new StreamKeeper(session, joinable, {
         clock,
@@ -156,6 +159,11 @@ export async function openSession(address: Address, options: ConnectOptions, hoo
         timeoutMs,
         wanted: () => Math.min(wanted(), answer.streams),
         dialled,
+        most: answer.streams,
+        measure: (other, minRttMs) => {
+          isWideArea = isOverWideArea(other)
+          return isWideArea && roundTripMs(other) > minRttMs * FARTHER
+        },
       })
       endWhenRevoked(session, options.trust)
       session.setRate(rateBytesPerSecond)

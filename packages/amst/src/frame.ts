@@ -5,6 +5,7 @@ export const FRAME = {
   acknowledge: 3,
   chunk: 4,
   gone: 5,
+  last: 6,
   message: 16,
   request: 17,
   response: 18,
@@ -21,6 +22,7 @@ export const FRAME = {
   have: 29,
   checked: 30,
   rate: 31,
+  fresh: 32,
 } as const
 export type FrameType = (typeof FRAME)[keyof typeof FRAME]
 

@@ -138,7 +138,7 @@ export class Objects {
           isWideArea ? Number.POSITIVE_INFINITY : NEAR_FIRST_BYTES,
         ),
         maxBytes: limits.objectWindowMaxBytes,
-        shortShare: isWideArea ? WIDE_AREA_SHORT_SHARE : 0,
+        shortShare: () => (this.#environment.isWideArea() ? WIDE_AREA_SHORT_SHARE : 0),
       },
       events: { control, ready: this.#environment.pump },
       onProgress: options.onProgress,

@@ -18,8 +18,8 @@ export interface Chunk {
 export interface Window {
   readonly initialBytes: number
   readonly maxBytes: number
-  /** The peer is told that it is short once less than this share of it is left. */
-  readonly shortShare: number
+  /** The peer is told that it is short once less than this share of it is left; asked each time, since paths change. */
+  readonly shortShare: () => number
 }
 
 export interface OutgoingEvents {
@@ -82,7 +82,7 @@ export class Outflow {
   push(chunk: Chunk, costBytes: number): void {
     this.#spent += costBytes
     this.#ready.push(chunk)
-    if (this.#granted - this.#spent < this.#window.shortShare * this.#windowBytes) this.#tellShort()
+    if (this.#granted - this.#spent < this.#window.shortShare() * this.#windowBytes) this.#tellShort()
     this.#events.ready()
   }
 

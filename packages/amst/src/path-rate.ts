@@ -71,6 +71,11 @@ export class PathRate {
     return Math.max(0, ...this.#rounds)
   }
 
+  /** Whether the streams are free to find out what the path takes. */
+  get isFree(): boolean {
+    return !this.#isLimited
+  }
+
   /** Whether no queue was there just now. */
   get isClear(): boolean {
     return this.#queueMs <= this.#queueBoundMs
@@ -123,9 +128,9 @@ export class PathRate {
     this.#begin((this.#round + 1) % CYCLE_ROUNDS, timeMs)
     if (!this.#isLimited) return undefined
     this.#isLimited = this.#round !== JUDGED_ROUND || this.#mostQueueMs > this.#queueBoundMs
-    return this.#isLimited
-      ? this.#parts(this.#gain(queueMs))
-      : new Map([...this.#shares.keys()].map((serial) => [serial, Number.POSITIVE_INFINITY]))
+    if (this.#isLimited) return this.#parts(this.#gain(queueMs))
+    this.#hasFoundQueue = false
+    return new Map([...this.#shares.keys()].map((serial) => [serial, Number.POSITIVE_INFINITY]))
   }
 
   #gain(queueMs: number): number {

@@ -13,7 +13,7 @@ import type { Allowance } from './hello.js'
 import type { IncomingTransfer } from './incoming-object.js'
 import type { AmstLimits } from './limits.js'
 import { Objects, type SendOptions } from './objects.js'
-import { PathRate } from './path-rate.js'
+import { Pacer } from './pacer.js'
 import type { RateLimit } from './rate-limit.js'
 import { type ChannelHandler, type RequestOptions, Requests } from './requests.js'
 import type { Security } from './security.js'
@@ -82,14 +82,12 @@ export interface SessionEnvironment {
   readonly reconnectMs: number
   /** The dialling end opens another. */
   readonly streamDied?: ((index: number) => void) | undefined
+  /** And takes fresh ones in place of those that there are. */
+  readonly freshStreams?: (() => void) | undefined
 }
 
 /** Received control frames after which the peer is told, where nothing else goes out to tell it. */
 const ACKNOWLEDGE_FRAMES = 32
-
-/** All streams are renewed in this time, well before BBR looks again for the least round-trip time, and each is left alone for the other. */
-const RENEW_ALL_MS = 7000
-const RENEW_LEAST_MS = 3000
 
 /** A {@link Session} over TCP: what is numbered goes out on one stream, chunks on the others, where there are any. */
 export class TcpSession implements Session {
@@ -113,9 +111,7 @@ export class TcpSession implements Session {
   #closing: Promise<void> | undefined
   #idle: () => void = () => undefined
   #watch: Disposable | undefined
-  readonly #pathRate = new PathRate()
-  #pacing: Disposable | undefined
-  #renewedMs = 0
+  readonly #pacer: Pacer
   /** Ends it unless a stream comes first. */
   #outage: Disposable | undefined
   #unannounced = 0
@@ -138,7 +134,7 @@ export class TcpSession implements Session {
       allowance,
       control,
       pump: () => this.#pump(),
-      isWideArea: () => this.#control?.isWideArea ?? false,
+      isWideArea: () => this.#carriers().some((stream) => stream.isWideArea),
     })
     this.#requests = new Requests({
       clock,
@@ -147,6 +143,12 @@ export class TcpSession implements Session {
       peerPendingRequests: Math.min(limits.pendingRequests, allowance.pendingRequests),
       control,
       unhandled,
+    })
+    this.#pacer = new Pacer({
+      clock,
+      streams: () => this.#carriers(),
+      isSending: () => this.#state !== 'over' && this.#objects.outgoing > 0,
+      moved: () => this.#askForFreshStreams(),
     })
     this.#startedMs = clock.monotonicMs()
     this.closed = new Promise((resolve) => {
@@ -204,13 +206,13 @@ export class TcpSession implements Session {
     this.#control ??= stream
     former?.fail(amstError('ERR_AMST_PEER_LOST', 'the peer replaced the stream', { retryable: true }))
     this.#pump()
-    if (this.#objects.outgoing > 0) this.#pace()
+    if (this.#objects.outgoing > 0) this.#pacer.begin()
   }
 
   send(source: SendSource, options: SendOptions = {}): Promise<ObjectReceipt> {
     if (this.#state !== 'open') return Promise.reject(this.#refusal())
     const receipt = this.#objects.send(source, options).finally(() => this.#idle())
-    this.#pace()
+    this.#pacer.begin()
     return receipt
   }
 
@@ -357,6 +359,7 @@ export class TcpSession implements Session {
     tellPeer()
     this.#watch?.[Symbol.dispose]()
     this.#outage?.[Symbol.dispose]()
+    this.#pacer.stop()
     this.#egress.stop()
     this.#resolveClosed(told)
     this.#objects.failAll(reason)
@@ -387,8 +390,7 @@ export class TcpSession implements Session {
       this.#egress.spendControl(frame.body.byteLength)
     }
     const isWaiting = (name: TrafficClass): boolean => this.#objects.isWaiting(name)
-    for (const stream of this.#streams.values()) {
-      if (stream === control && this.#streams.size > 1) continue
+    for (const stream of this.#carriers()) {
       while (stream.writable) {
         const name = this.#egress.next(isWaiting)
         const chunk = name && this.#objects.nextChunk(stream, name)
@@ -432,6 +434,9 @@ export class TcpSession implements Session {
       case FRAME.rate:
         this.#egress.asked.set(decodeLength(frame.body) || Number.POSITIVE_INFINITY)
         break
+      case FRAME.fresh:
+        this.#environment.freshStreams?.()
+        break
       case FRAME.bye:
         return this.#finish(amstError('ERR_AMST_CLOSED', 'the peer closed the session', { retryable: true }), undefined)
       default:
@@ -446,9 +451,26 @@ export class TcpSession implements Session {
     return this.stats().objectsOpen > 0
   }
 
-  /** Takes a stream out that is no longer wanted; what it carried goes out again on the others. */
-  dropStream(index: number): void {
-    this.#streams.get(index)?.fail(amstError('ERR_AMST_CLOSED', 'the stream is no longer wanted'))
+  /** Takes a stream out that is no longer wanted, once what is on it has arrived at both ends. */
+  retireStream(index: number): void {
+    this.#streams.get(index)?.retire()
+  }
+
+  /** The streams that objects go out on. */
+  #carriers(): readonly Stream[] {
+    const streams = [...this.#streams.values()].filter((stream) => !stream.isRetiring)
+    return streams.length > 1 ? streams.filter((stream) => stream !== this.#control) : streams
+  }
+
+  hasStream(index: number): boolean {
+    return this.#streams.has(index)
+  }
+
+  #askForFreshStreams(): void {
+    const { freshStreams, logger } = this.#environment
+    logger.debug({ peer: this.peer.nodeId }, 'the path is longer than the streams know')
+    if (freshStreams) freshStreams()
+    else this.#push(FRAME.fresh, 0, EMPTY)
   }
 
   #streamDied(stream: Stream, reason: Error): void {
@@ -457,8 +479,10 @@ export class TcpSession implements Session {
     this.#pastBytes = { sent: this.#pastBytes.sent + last.sentBytes, received: this.#pastBytes.received + last.receivedBytes }
     if (this.#streams.get(stream.index) === stream) this.#streams.delete(stream.index)
     if (this.#state === 'over') return
-    this.#streamsLost += 1
+    if (stream.isRetired) return this.#pump()
     this.#objects.streamDied(stream)
+    if (stream.isRetiring) return this.#pump()
+    this.#streamsLost += 1
     if (this.#control === stream) this.#moveControl(this.#streams.values().next().value)
     this.#environment.logger.warn({ peer: this.peer.nodeId, stream: stream.index, reason: reason.message }, 'a stream was lost')
     if (this.isDisconnected) {
@@ -489,40 +513,6 @@ export class TcpSession implements Session {
   #moveControl(stream: Stream | undefined): void {
     this.#control = stream
     this.#lane.rewind()
-  }
-
-  /** While there is something to send, and a wide-area path to send it on. */
-  #pace(): void {
-    if (this.#pacing) return
-    const { clock } = this.#environment
-    const step = (): void => {
-      this.#pacing = undefined
-      if (this.#state === 'over') return
-      const paced = [...this.#streams.values()].filter(
-        (stream) => stream.isWideArea && (stream !== this.#control || this.#streams.size === 1),
-      )
-      const parts = this.#pathRate.observe(
-        clock.monotonicMs(),
-        paced.flatMap((stream) => stream.pathSample() ?? []),
-      )
-      for (const stream of paced) {
-        const part = parts?.get(stream.serial)
-        if (part !== undefined) stream.pace(part)
-      }
-      this.#renew(paced)
-      if (this.#objects.outgoing > 0) this.#pacing = clock.after(this.#pathRate.tickMs, step)
-    }
-    step()
-  }
-
-  /** One after another, and only where the path has been seen empty: then looking for its round-trip time is of no use to anybody. */
-  #renew(paced: readonly Stream[]): void {
-    const nowMs = this.#environment.clock.monotonicMs()
-    const [oldest] = paced.toSorted((a, b) => a.renewedMs - b.renewedMs)
-    if (!oldest || nowMs < oldest.renewedMs + RENEW_LEAST_MS || nowMs < this.#renewedMs + RENEW_ALL_MS / paced.length) return
-    if (!this.#pathRate.isClear) return
-    oldest.renewCongestionControl()
-    this.#renewedMs = nowMs
   }
 
   #watchStreams(): void {

@@ -3,6 +3,7 @@ import type { Socket } from 'node:net'
 import { type Clock, isDwcpError, type Logger } from '@dwcp/interface'
 import { Backoff } from './backoff.js'
 import { within } from './deadline.js'
+import { dial } from './dial.js'
 import { amstError, asError } from './errors.js'
 import { type JoinableSession, joinStream } from './join.js'
 import type { TcpSession } from './session.js'
@@ -12,10 +13,14 @@ export interface KeeperEnvironment {
   readonly logger: Logger
   /** To join once. */
   readonly timeoutMs: number
+  /** Of the listener. */
+  readonly most: number
   /** How many streams there are to be now. */
   readonly wanted: () => number
   /** Connections to the peer that carry nothing yet. */
   readonly dialled: Promise<Socket>[]
+  /** Looks at the path again. @returns whether streams opened now are of another kind, or know it to be longer than `minRttMs`. */
+  readonly measure: (socket: Socket, minRttMs: number) => boolean
 }
 
 const FIRST_PAUSE_MS = 20
@@ -27,6 +32,7 @@ export class StreamKeeper {
   readonly #joinable: JoinableSession
   readonly #environment: KeeperEnvironment
   readonly #kept = new Set([0])
+  #isReplacing = false
   /** Until the peer has answered on them. */
   readonly #joining = new Map<number, Backoff>()
   readonly #over = new AbortController()
@@ -46,24 +52,65 @@ export class StreamKeeper {
   /** As many as are wanted now; what is under way stays on the streams that it is on. */
   adjust(): void {
     const count = this.#environment.wanted()
-    for (let index = 1; index < count; index += 1) if (!this.#kept.has(index)) this.#keep(index)
-    for (const index of [...this.#kept]) {
-      if (index < count || this.#session.carriesObjects) continue
-      this.#kept.delete(index)
-      this.#session.dropStream(index)
+    for (let index = this.#free(); this.#kept.size < count && index !== undefined; index = this.#free()) void this.#keep(index)
+    for (const index of [...this.#kept].toSorted((a, b) => b - a)) {
+      if (this.#kept.size <= count || this.#session.carriesObjects) return
+      this.#retire(index)
     }
   }
 
   died(index: number): void {
-    if (index >= this.#environment.wanted()) this.#kept.delete(index)
-    else if (!this.#joining.has(index)) this.#keep(index)
+    if (!this.#kept.has(index)) return
+    if (this.#kept.size > this.#environment.wanted()) this.#kept.delete(index)
+    else if (!this.#joining.has(index)) void this.#keep(index)
   }
 
-  #keep(index: number): void {
+  /** Opens fresh streams in place of those that carry objects: one of these goes for each that comes, and the rest in the end. */
+  async replace(minRttMs: number): Promise<void> {
+    const { clock, dialled, measure, timeoutMs } = this.#environment
+    const { address } = this.#joinable
+    if (this.#isReplacing) return
+    this.#isReplacing = true
+    try {
+      const former = [...this.#kept].filter((index) => index > 0)
+      const socket = await within(clock, timeoutMs, this.#over.signal, address, (signal) => dial(address, {}, signal))
+      if (!measure(socket, minRttMs)) return void socket.destroy()
+      dialled.push(Promise.resolve(socket))
+      const succeed = async (index: number): Promise<void> => {
+        await this.#keep(index)
+        const next = former.shift()
+        if (next !== undefined) this.#retire(next)
+      }
+      const joins: Promise<void>[] = []
+      const count = this.#environment.wanted() - 1
+      for (let index = this.#free(); joins.length < count && index !== undefined; index = this.#free()) joins.push(succeed(index))
+      await Promise.all(joins)
+      for (const index of former) this.#retire(index)
+    } catch (error) {
+      this.#environment.logger.debug({ peer: this.#session.peer.nodeId, error: asError(error).message }, 'no fresh streams')
+    } finally {
+      this.#isReplacing = false
+    }
+  }
+
+  #retire(index: number): void {
+    this.#kept.delete(index)
+    this.#session.retireStream(index)
+  }
+
+  /** The least that no stream has, or had until it is gone; undefined where the session has as many as it may. */
+  #free(): number | undefined {
+    for (let index = 1; index < this.#environment.most; index += 1)
+      if (!this.#kept.has(index) && !this.#joining.has(index) && !this.#session.hasStream(index)) return index
+    return undefined
+  }
+
+  /** Resolves once it is there, or given up. */
+  #keep(index: number): Promise<void> {
     this.#kept.add(index)
     const { clock } = this.#environment
     this.#joining.set(index, new Backoff({ firstMs: FIRST_PAUSE_MS, maxMs: PAUSE_MAX_MS, clock }))
-    void this.#join(index).finally(() => this.#joining.delete(index))
+    return this.#join(index).finally(() => this.#joining.delete(index))
   }
 
   async #join(index: number): Promise<void> {

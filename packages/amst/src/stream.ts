@@ -24,8 +24,15 @@ const WIDE_AREA_RTT_MS = 2
 const SEND_QUEUE_BYTES = { control: 524_288, data: 2_097_152, wideArea: 262_144 } as const
 /** Late decisions on a wide-area path: what waits unsent in the kernel waits behind its pace. */
 const NOT_SENT_BYTES = 131_072
+/** What ends say when they retire a stream: that nothing follows, and that this was heard of the other. */
+const LAST = {
+  mine: { type: FRAME.last, id: 0, sequence: 0, body: EMPTY },
+  yours: { type: FRAME.last, id: 1, sequence: 0, body: EMPTY },
+} as const
 /** For the last frame to go out. */
 const LEAVE_MS = 1000
+/** What has not arrived by then goes out on other streams. */
+const RETIRE_MS = 500
 /** Read ahead of the session; beyond it the peer is held back by TCP. */
 const RECEIVE_QUEUE_BYTES = 1_048_576
 
@@ -84,6 +91,10 @@ export class Stream {
   #paceBytesPerSecond = Number.POSITIVE_INFINITY
   #limitBytesPerSecond = Number.POSITIVE_INFINITY
   #awaitsRoom = false
+  #isRetiring = false
+  #retiring: Disposable | undefined
+  #isRetired = false
+  #answersLast = false
   #damaged = 0
 
   constructor(
@@ -139,7 +150,7 @@ export class Stream {
   }
 
   get writable(): boolean {
-    return !this.#dead && this.#isProven && this.#frames?.writable === true
+    return !this.#dead && this.#isProven && !this.#isRetiring && this.#frames?.writable === true
   }
 
   /**
@@ -147,6 +158,10 @@ export class Stream {
    * that came with the same keys, and no two frames may be sealed with one nonce.
    */
   write(frame: Frame): void {
+    if (!this.#isRetiring) this.#write(frame)
+  }
+
+  #write(frame: Frame): void {
     const frames = this.#frames
     if (this.#dead || frames === undefined || !this.#isProven) return
     if (frames.write({ ...frame, ack: this.#events.ack() }) || this.#awaitsRoom) return
@@ -158,6 +173,40 @@ export class Stream {
       this.#heardMs = this.#clock.monotonicMs()
       this.#events.drained()
     })
+  }
+
+  /**
+   * Nothing more is sent on it, by either end; it ends once all that was sent before has arrived at both. What takes too long for that goes
+   * out on other streams. Only one end may begin this: the one that dialled.
+   */
+  retire(): void {
+    if (this.#isRetiring) return
+    this.#write(LAST.mine)
+    this.#isRetiring = true
+    this.#retiring = this.#clock.after(RETIRE_MS, () => this.fail(amstError('ERR_AMST_TIMEOUT', 'what was on the stream did not arrive')))
+  }
+
+  get isRetiring(): boolean {
+    return this.#isRetiring
+  }
+
+  /** All that was sent on it has arrived. */
+  get isRetired(): boolean {
+    return this.#isRetired
+  }
+
+  /** Who began hears the other's last and says so; the other knows by that. */
+  #hearLast(id: number): void {
+    const frames = this.#frames
+    if (!frames || (id === LAST.yours.id) !== this.#answersLast) return
+    if (id === LAST.mine.id && !this.#isRetiring) {
+      this.#answersLast = true
+      return this.retire()
+    }
+    if (id === LAST.mine.id) this.#write(LAST.yours)
+    this.#isRetired = true
+    this.#closeWithin(frames, LEAVE_MS)
+    this.#die(amstError('ERR_AMST_CLOSED', 'the stream is no longer wanted'))
   }
 
   /** Asks for a sign of life. @returns how long ago the last one was. */
@@ -185,6 +234,7 @@ export class Stream {
 
   #die(reason: Error): void {
     this.#dead = true
+    this.#retiring?.[Symbol.dispose]()
     this.#settle(false)
     this.#events.dead(this, reason)
   }
@@ -194,16 +244,20 @@ export class Stream {
     const frames = this.#frames
     if (this.#dead || !frames) return this.fail(reason)
     this.write({ type: FRAME.gone, id: 0, sequence: 0, body: EMPTY })
+    this.#closeWithin(frames, LEAVE_MS)
+    this.#die(reason)
+  }
+
+  #closeWithin(frames: FrameStream, timeoutMs: number): void {
     const cut = (): void => {
       this.#connection.socket.destroy()
       frames.destroy()
     }
-    const timer = this.#clock.after(LEAVE_MS, cut)
+    const timer = this.#clock.after(timeoutMs, cut)
     void frames.close().then(() => {
       timer[Symbol.dispose]()
       cut()
     })
-    this.#die(reason)
   }
 
   info(): TcpInfo | undefined {
@@ -231,11 +285,11 @@ export class Stream {
   }
 
   /** What {@link PathRate} goes by. */
-  pathSample(): PathSample | undefined {
+  pathSample(): (PathSample & { readonly minRttMs: number }) | undefined {
     const info = this.info()
     if (!info) return undefined
-    const { deliveredSegments, mss, notSentBytes, rttMs } = info
-    return { serial: this.serial, deliveredBytes: deliveredSegments * mss, notSentBytes, rttMs }
+    const { deliveredSegments, minRttMs, mss, notSentBytes, rttMs } = info
+    return { serial: this.serial, deliveredBytes: deliveredSegments * mss, notSentBytes, rttMs, minRttMs }
   }
 
   /** Its part of what the path takes: the kernel sends no faster, nor than {@link Stream.limit} says. */
@@ -289,6 +343,7 @@ export class Stream {
   #receive({ type, id, sequence, ack, body, digest, intact }: ReceivedStreamFrame): void {
     if (this.#dead) return
     const frameType = frameTypeOf(type)
+    if (frameType === FRAME.last) return this.#hearLast(id)
     if (frameType !== FRAME.ping && frameType !== FRAME.pong) {
       const bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength)
       return this.#events.frame(this, { type: frameType, id, sequence, ack, body: bytes, digest, intact })
@@ -306,9 +361,12 @@ export class Stream {
 }
 
 /** False where the kernel does not tell. */
-export function isOverWideArea(socket: Socket): boolean {
+export const isOverWideArea = (socket: Socket): boolean => roundTripMs(socket) >= WIDE_AREA_RTT_MS
+
+/** The least of a connection; 0 where the kernel does not tell. */
+export function roundTripMs(socket: Socket): number {
   const descriptor = descriptorOf(socket)
-  return descriptor !== undefined && (tcpInfo(descriptor)?.minRttMs ?? 0) >= WIDE_AREA_RTT_MS
+  return descriptor === undefined ? 0 : (tcpInfo(descriptor)?.minRttMs ?? 0)
 }
 
 /** Every type of frame that there is, each with the longest body that it may have. */

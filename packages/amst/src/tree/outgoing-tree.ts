@@ -74,6 +74,7 @@ export class OutgoingTree {
       const metadata = encodeOffer({ directory, comparesContents })
       await session.send({ stream: this.#manifest() }, { name: TREE, metadata, class: this.#sending.class, signal: this.#signal })
       await answering
+      this.#count.tell()
       return this.#count.report()
     } catch (error) {
       this.#stop.abort(error)

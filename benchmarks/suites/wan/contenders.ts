@@ -20,21 +20,11 @@ export interface WanTransfer {
 
 /** @dwcp/amst with its defaults and TLS: a new session for each run, one object. */
 export async function amstContender(lab: WanLab, transfer: WanTransfer, hold: (held: Peer) => Peer): Promise<Contender> {
-  const [sender, receiver] = [
-    hold(startPeer(END, (command) => lab.command('a', command))),
-    hold(startPeer(END, (command) => lab.command('b', command))),
-  ]
-  const certificates = await certificatesFor(['sender', 'receiver'])
-  const [theirs, ours] = [certificates.get('receiver'), certificates.get('sender')]
-  if (theirs === undefined || ours === undefined) throw new TypeError('two certificates were asked for')
-  const host = lab.address('b')
-  const { port } = await receiver.ask<{ readonly port: number }>({
-    method: 'listen',
-    argument: { host, tls: theirs },
-  })
+  const { sender, receiver, target } = await ends(lab, hold)
   const run = async (): Promise<Measurement> => {
     const bytes = Math.ceil(transfer.limitBytesPerSecond * transfer.seconds)
-    await sender.ask({ method: 'connect', argument: { host, port, tls: ours } satisfies WanConnect })
+    const lost = await lossCounter(lab)
+    await sender.ask({ method: 'connect', argument: target })
     const before = await receiver.ask<number>({ method: 'received' })
     const sent = sender.ask<WanSent>({ method: 'send', argument: { bytes } })
     await sleep(transfer.settleSeconds * 1000)
@@ -44,7 +34,7 @@ export async function amstContender(lab: WanLab, transfer: WanTransfer, hold: (h
     const seconds = (performance.now() - settledMs) / 1000
     const arrived = (await receiver.ask<number>({ method: 'received' })) - before
     if (arrived !== bytes) throw new Error(`${arrived} of ${bytes} bytes arrived`)
-    return measurement((before + bytes - settled) / seconds, retransmittedRatio, transfer)
+    return measurement((before + bytes - settled) / seconds, { resentRatio: retransmittedRatio, lostRatio: await lost() }, transfer)
   }
   return { name: 'amst, TLS', ours: true, run }
 }
@@ -52,34 +42,12 @@ export async function amstContender(lab: WanLab, transfer: WanTransfer, hold: (h
 /** iperf3 with BBR: no integrity check, no encryption. */
 export function iperfContender(lab: WanLab, streams: number, transfer: WanTransfer): Contender {
   const run = async (): Promise<Measurement> => {
-    const server = lab.spawn('b', ['stdbuf', '-oL', 'iperf3', '-s', '-1', '-p', IPERF_PORT], { stdio: ['ignore', 'pipe', 'inherit'] })
-    const ended = once(server, 'exit')
-    try {
-      if (server.stdout === null) throw new TypeError('iperf3 has no output')
-      for await (const line of createInterface({ input: server.stdout })) if (line.includes('listening')) break
-      server.stdout.resume()
-      const { settleSeconds, seconds } = transfer
-      const times = ['-t', String(Math.max(1, Math.round(seconds - settleSeconds))), '-O', String(Math.round(settleSeconds))]
-      const { stdout } = await lab.exec('a', [
-        'iperf3',
-        '-c',
-        lab.address('b'),
-        '-p',
-        IPERF_PORT,
-        '-C',
-        'bbr',
-        '-P',
-        String(streams),
-        ...times,
-        '-J',
-      ])
-      const { end }: IperfReport = JSON.parse(stdout)
-      const resent = (end.sum_sent.retransmits * MSS_BYTES) / end.sum_sent.bytes
-      return measurement(end.sum_received.bits_per_second / 8, resent, transfer)
-    } finally {
-      server.kill()
-      await ended
-    }
+    const lost = await lossCounter(lab)
+    const { settleSeconds, seconds } = transfer
+    const times = ['-t', String(Math.max(1, Math.round(seconds - settleSeconds))), '-O', String(Math.round(settleSeconds))]
+    const { end } = await iperf(lab, ['-P', String(streams), ...times])
+    const resentRatio = (end.sum_sent.retransmits * MSS_BYTES) / end.sum_sent.bytes
+    return measurement(end.sum_received.bits_per_second / 8, { resentRatio, lostRatio: await lost() }, transfer)
   }
   return { name: `iperf3 bbr ×${streams}`, ours: false, run }
 }
@@ -93,6 +61,95 @@ interface IperfReport {
   }
 }
 
-function measurement(bytesPerSecond: number, resentRatio: number, { limitBytesPerSecond }: WanTransfer): Measurement {
-  return { goodput: bytesPerSecond / 1e6, 'of the limit': (100 * bytesPerSecond) / limitBytesPerSecond, 'sent again': 100 * resentRatio }
+interface Resent {
+  readonly resentRatio: number
+  /** By the link, by chance, on the way there. */
+  readonly lostRatio: number
+}
+
+function measurement(bytesPerSecond: number, { resentRatio, lostRatio }: Resent, { limitBytesPerSecond }: WanTransfer): Measurement {
+  return {
+    goodput: bytesPerSecond / 1e6,
+    'of the limit': (100 * bytesPerSecond) / limitBytesPerSecond,
+    'sent again': 100 * resentRatio,
+    'beyond the loss': 100 * Math.max(0, resentRatio - lostRatio),
+  }
+}
+
+/** @returns what tells the share that the link has lost by chance from now on. */
+async function lossCounter(lab: WanLab): Promise<() => Promise<number>> {
+  const before = (await lab.stats()).ab
+  return async () => {
+    const { ab } = await lab.stats()
+    return (ab.droppedByLoss - before.droppedByLoss) / Math.max(1, ab.inPackets - before.inPackets)
+  }
+}
+
+interface Ends {
+  readonly sender: Peer
+  readonly receiver: Peer
+  readonly target: WanConnect
+}
+
+async function ends(lab: WanLab, hold: (held: Peer) => Peer): Promise<Ends> {
+  const [sender, receiver] = [
+    hold(startPeer(END, (command) => lab.command('a', command))),
+    hold(startPeer(END, (command) => lab.command('b', command))),
+  ]
+  const certificates = await certificatesFor(['sender', 'receiver'])
+  const [theirs, ours] = [certificates.get('receiver'), certificates.get('sender')]
+  if (theirs === undefined || ours === undefined) throw new TypeError('two certificates were asked for')
+  const host = lab.address('b')
+  const { port } = await receiver.ask<{ readonly port: number }>({ method: 'listen', argument: { host, tls: theirs } })
+  return { sender, receiver, target: { host, port, tls: ours } }
+}
+
+/** One object, timed from `connect()` to its receipt, and from `send()` on a session that has been open for a second. */
+export async function startContenders(lab: WanLab, bytes: number, hold: (held: Peer) => Peer): Promise<readonly Contender[]> {
+  const { sender, target } = await ends(lab, hold)
+  const sendMs = async (): Promise<number> => {
+    const startMs = performance.now()
+    await sender.ask<WanSent>({ method: 'send', argument: { bytes } })
+    return performance.now() - startMs
+  }
+  const fromConnect = async (): Promise<Measurement> => {
+    await sender.ask({ method: 'close', argument: undefined })
+    const startMs = performance.now()
+    await sender.ask({ method: 'connect', argument: target })
+    await sendMs()
+    return { rate: (bytes * 8) / 1000 / (performance.now() - startMs) }
+  }
+  const fromSend = async (): Promise<Measurement> => {
+    await sender.ask({ method: 'connect', argument: target })
+    await sleep(1000)
+    return { rate: (bytes * 8) / 1000 / (await sendMs()) }
+  }
+  return [
+    { name: 'amst, TLS, from connect()', ours: true, run: fromConnect },
+    { name: 'amst, TLS, from send()', ours: true, run: fromSend },
+  ]
+}
+
+/** As iperf3 counts it: from its first byte, on connections that are there, to the last that it has sent. */
+export function iperfStartContender(lab: WanLab, streams: number, bytes: number): Contender {
+  const run = async (): Promise<Measurement> => {
+    const { end } = await iperf(lab, ['-P', String(streams), '-n', String(bytes)])
+    return { rate: end.sum_received.bits_per_second / 1e6 }
+  }
+  return { name: `iperf3 bbr ×${streams}`, ours: false, run }
+}
+
+async function iperf(lab: WanLab, options: readonly string[]): Promise<IperfReport> {
+  const server = lab.spawn('b', ['stdbuf', '-oL', 'iperf3', '-s', '-1', '-p', IPERF_PORT], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const ended = once(server, 'exit')
+  try {
+    if (server.stdout === null) throw new TypeError('iperf3 has no output')
+    for await (const line of createInterface({ input: server.stdout })) if (line.includes('listening')) break
+    server.stdout.resume()
+    const { stdout } = await lab.exec('a', ['iperf3', '-c', lab.address('b'), '-p', IPERF_PORT, '-C', 'bbr', ...options, '-J'])
+    return JSON.parse(stdout)
+  } finally {
+    server.kill()
+    await ended
+  }
 }

@@ -32,6 +32,10 @@ answerParent({
     session = await connect({ host, port }, { nodeId: 'sender', tls })
     void takeObjects(session)
   },
+  async close() {
+    await session?.close()
+    session = undefined
+  },
   /** To whoever is at the other end, whichever called. */
   async send({ bytes }: { bytes: number }): Promise<WanSent> {
     if (session === undefined) throw new TypeError('connect first')

@@ -167,13 +167,12 @@ export function obey(state: TrustState, statement: Statement, text: string, nowM
   }
 }
 
-/** Newest first; those that are out of date go. */
+/** Newest first, of one second the last that was added; those that are out of date go. */
 function addAuthority(state: TrustState, certificate: string, nowMs: number): TrustState {
   const added = readAuthority(certificate, state.cluster)
-  const known = [added, ...state.authorities.map((pem) => readAuthority(pem, state.cluster))]
-  const current = known.filter((one, index) => {
-    return Date.parse(one.validTo) > nowMs && known.findIndex(({ fingerprint256 }) => fingerprint256 === one.fingerprint256) === index
-  })
+  const former = state.authorities.map((pem) => readAuthority(pem, state.cluster))
+  const known = former.some(({ fingerprint256 }) => fingerprint256 === added.fingerprint256) ? former : [added, ...former]
+  const current = known.filter(({ validTo }) => Date.parse(validTo) > nowMs)
   checkRoom(current, AUTHORITIES_MAX + 1, 'authorities')
   const newestFirst = current.toSorted((a, b) => startOf(b) - startOf(a))
   return { ...state, authorities: newestFirst.map((one) => one.toString()) }

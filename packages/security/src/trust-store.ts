@@ -2,6 +2,7 @@ import { type KeyObject, X509Certificate } from 'node:crypto'
 import {
   type Clock,
   type ClusterId,
+  isDwcpError,
   type KeyId,
   type Logger,
   type NodeId,
@@ -28,7 +29,7 @@ import {
   withLock,
   writeRecord,
 } from './record-file.js'
-import { readStatement } from './statements.js'
+import { readStatement, type Statement } from './statements.js'
 import {
   changesBetween,
   invite,
@@ -266,15 +267,30 @@ class DirectoryTrust implements NodeTrust {
       const left: SecurityError[] = []
       let next = state
       let { authorities } = this.#known
-      for (const text of statements) {
-        const statement = readStatement(text, { cluster: state.cluster, authorities, nowMs })
-        try {
-          next = obey(next, statement, text, nowMs)
-        } catch (error) {
-          if (!isConflict(error)) throw error
-          left.push(error)
+      let pending = statements
+      // Authorities vouch for each other in both directions: which one is known, and so what can be read first, differs.
+      // Ends: a round of which nothing can be read throws.
+      while (pending.length > 0) {
+        const later: string[] = []
+        for (const [index, text] of pending.entries()) {
+          let statement: Statement
+          try {
+            statement = readStatement(text, { cluster: state.cluster, authorities, nowMs })
+          } catch (error) {
+            if (!isDwcpError(error, 'ERR_SECURITY_UNTRUSTED')) throw error
+            if (index === pending.length - 1 && later.length === index) throw error
+            later.push(text)
+            continue
+          }
+          try {
+            next = obey(next, statement, text, nowMs)
+          } catch (error) {
+            if (!isConflict(error)) throw error
+            left.push(error)
+          }
+          if (statement.kind === 'authority') authorities = next.authorities.map((pem) => new X509Certificate(pem))
         }
-        if (statement.kind === 'authority') authorities = next.authorities.map((pem) => new X509Certificate(pem))
+        pending = later
       }
       return [next, left]
     })

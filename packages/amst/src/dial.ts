@@ -1,12 +1,15 @@
 import { connect as connectTcp, type Socket } from 'node:net'
-import { connect as connectTls } from 'node:tls'
+import { type ConnectionOptions, connect as connectTls } from 'node:tls'
 import type { Address, Clock } from '@dwcp/interface'
 import { amstError, asError } from './errors.js'
 import { mismatch } from './hello.js'
-import { type SecurityOptions, tlsOptions, vouchFor } from './security.js'
+import { type SecurityOptions, TLS_VERSIONS, tlsOptions, vouchFor } from './security.js'
 
-/** What the dialling end proves and asks for; neither: plaintext. */
-export type DialSecurity = Pick<SecurityOptions, 'tls' | 'trust'> & { readonly clock?: Clock }
+/** What the dialling end proves and asks for; neither: plaintext. `'anonymous'`: TLS that proves nothing of either end. */
+export interface DialSecurity extends Pick<SecurityOptions, 'trust'> {
+  readonly tls?: SecurityOptions['tls'] | 'anonymous'
+  readonly clock?: Clock
+}
 
 /**
  * A connection, over TLS where credentials are given, to whom the trust store trusts; nothing of AMST has been said on it.
@@ -21,7 +24,7 @@ export function dial(address: Address, security: DialSecurity, signal: AbortSign
     if (signal.aborted) return reject(asError(signal.reason))
     const { host, port } = address
     // Peers are named by their certificates (identify), not by the host that was dialled.
-    const socket = tls ? connectTls({ host, port, ...tlsOptions(tls), checkServerIdentity: () => undefined }) : connectTcp({ host, port })
+    const socket = tls ? connectTls({ host, port, ...callerOptions(tls) }) : connectTcp({ host, port })
     let isConnected = false
     const settle = (error?: Error): void => {
       signal.removeEventListener('abort', abort)
@@ -57,6 +60,9 @@ export function dial(address: Address, security: DialSecurity, signal: AbortSign
     })
   })
 }
+
+const callerOptions = (tls: NonNullable<DialSecurity['tls']>): ConnectionOptions =>
+  tls === 'anonymous' ? { ...TLS_VERSIONS, rejectUnauthorized: false } : { ...tlsOptions(tls), checkServerIdentity: () => undefined }
 
 /** A number of errno, and none that stands for a broken handshake. */
 const isNetworkFailure = (error: Error): boolean =>

@@ -6,7 +6,7 @@ const PREAMBLE_BYTES = 8
 const HELLO_BYTES_MAX = 4096
 const MAGIC = Buffer.from('AMS3')
 const WIRE_VERSION = 1
-const KINDS = ['open', 'join', 'accept', 'joined', 'refuse', 'seal'] as const
+const KINDS = ['open', 'join', 'accept', 'joined', 'refuse', 'seal', 'enroll', 'enrolled'] as const
 
 /** What one end takes in; the other keeps to it. */
 export interface Allowance {
@@ -47,6 +47,10 @@ export type Hello =
   | { readonly kind: 'refuse'; readonly code: string; readonly message: string }
   /** Outside TLS: of the session with that tag, whose keys it is sealed with from here on. */
   | { readonly kind: 'seal'; readonly tag: Uint8Array; readonly index: number; readonly serial: number }
+  /** From who has no certificate yet. */
+  | { readonly kind: 'enroll'; readonly request: string }
+  /** So many bytes of text follow, and nothing else. */
+  | { readonly kind: 'enrolled'; readonly lengthBytes: number }
 
 export function encodeHello(hello: Hello): Buffer {
   const { kind, ...fields } = hello
@@ -94,6 +98,10 @@ export function decodeHello(bytes: Buffer): Hello {
       return { kind, code: fields.text('code'), message: fields.text('message') }
     case 'seal':
       return { kind, tag: fields.bytes('tag', 8), index: fields.integer('index', 1), serial: fields.integer('serial', 1) }
+    case 'enroll':
+      return { kind, request: fields.text('request') }
+    case 'enrolled':
+      return { kind, lengthBytes: fields.integer('lengthBytes', 1) }
     default:
       throw amstError('ERR_AMST_HANDSHAKE', `unknown kind of hello ${bytes[5]}`)
   }
@@ -113,7 +121,8 @@ const REFUSALS = [
 
 /** What the caller learns when it was refused. */
 export function refusal(hello: { readonly code: string; readonly message: string }): Error {
-  const code: AmstErrorCode = REFUSALS.find((known) => known === hello.code) ?? 'ERR_AMST_REFUSED'
+  const code: AmstErrorCode =
+    REFUSALS.find((known) => known === hello.code) ?? (hello.code.startsWith('ERR_AMST_') ? 'ERR_AMST_REFUSED' : 'ERR_AMST_REJECTED')
   return amstError(code, `the listener refused: ${hello.message}`, {
     retryable: code === 'ERR_AMST_REFUSED' || code === 'ERR_AMST_LIMIT',
     details: { peerCode: hello.code },
@@ -126,7 +135,7 @@ class Fields {
   constructor(body: Uint8Array) {
     let value: unknown
     try {
-      value = decode(body, { maxStrLength: 1024, maxBinLength: 64, maxArrayLength: 16, maxMapLength: 32, maxExtLength: 0 })
+      value = decode(body, { maxStrLength: HELLO_BYTES_MAX, maxBinLength: 64, maxArrayLength: 16, maxMapLength: 32, maxExtLength: 0 })
     } catch (cause) {
       throw amstError('ERR_AMST_HANDSHAKE', 'the hello is not msgpack', { cause })
     }

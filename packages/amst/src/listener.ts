@@ -20,6 +20,7 @@ import { type ClassShares, resolveClasses } from './class-shares.js'
 import { allowanceOf, type OpenedSession } from './connect.js'
 import { routeDatagrams } from './datagram/open-path.js'
 import { DatagramSocket } from './datagram/socket.js'
+import { EnrollmentDesk } from './enrollment.js'
 import { type AmstError, amstError, messageOf } from './errors.js'
 import { type Greeting, readGreeting } from './greeting.js'
 import { encodeHello, type Hello } from './hello.js'
@@ -75,6 +76,7 @@ export class Listener implements Server {
   readonly #instance: Uint8Array
   readonly #server: NetServer
   readonly #tlsServer: TlsServer | undefined
+  readonly #desk: EnrollmentDesk | undefined
   /** By session secret, in hex. */
   readonly #sessions = new Map<string, Joinable>()
   /** By tag, in hex. */
@@ -105,6 +107,7 @@ export class Listener implements Server {
     this.#security = securityFor(options, options.host ?? '127.0.0.1')
     this.#server = createServer({ noDelay: true, pauseOnConnect: true }, (socket) => this.#meet(socket))
     if (!options.tls) return
+    if (options.enroll) this.#desk = new EnrollmentDesk(options.enroll)
     // Not rejected by Node, which would only cut the connection: #checkCertificate does, and says so.
     this.#tlsServer = createTlsServer({
       ...tlsOptions(options.tls),
@@ -217,6 +220,7 @@ export class Listener implements Server {
 
   /** Nothing of a caller's is read before its certificate is found good, and it is trusted. */
   #checkCertificate(socket: TLSSocket): void {
+    if (this.#desk && fingerprint(socket) === 'none') return void this.#enroll(socket, this.#desk)
     try {
       if (!socket.authorized) {
         throw amstError('ERR_AMST_TLS', `its authorities do not vouch for your certificate: ${messageOf(socket.authorizationError)}`)
@@ -226,6 +230,16 @@ export class Listener implements Server {
     } catch (error) {
       socket.on('error', () => undefined)
       this.#strangers.delete(remoteKey(socket))
+      this.#refuse(socket, error)
+    }
+  }
+
+  /** A stranger until its connection is over. */
+  async #enroll(socket: TLSSocket, desk: EnrollmentDesk): Promise<void> {
+    socket.on('error', () => undefined)
+    try {
+      await desk.answer(socket)
+    } catch (error) {
       this.#refuse(socket, error)
     }
   }

@@ -66,10 +66,12 @@ export function securityFor(options: SecurityOptions, host: string): Security {
 
 const credentialsOf = (tls: TlsCredentials | CredentialSource): TlsCredentials => ('credentials' in tls ? tls.credentials() : tls)
 
+export const TLS_VERSIONS = { minVersion: 'TLSv1.3', maxVersion: 'TLSv1.3' } as const
+
 /** With the credentials of this moment. */
 export function tlsOptions(tls: TlsCredentials | CredentialSource): SecureContextOptions {
   const { key, cert, ca } = credentialsOf(tls)
-  return { key, cert, ca, minVersion: 'TLSv1.3', maxVersion: 'TLSv1.3' }
+  return { key, cert, ca, ...TLS_VERSIONS }
 }
 
 /**
@@ -113,7 +115,7 @@ export function endWhenRevoked(
 const shown = new WeakMap<Socket, readonly X509Certificate[]>()
 
 /** The other end's certificate and what vouches for it; none under plaintext. Kept, since Node tells the whole chain once only. */
-function chainOf(socket: Socket): readonly X509Certificate[] {
+export function chainOf(socket: Socket): readonly X509Certificate[] {
   const known = shown.get(socket)
   if (known !== undefined || !(socket instanceof TLSSocket)) return known ?? []
   // Where nothing is there, Node's types promise it all the same.
@@ -157,6 +159,12 @@ const EXPORTED_BYTES = 32
 /** What only the two ends of this connection know (RFC 8446, 7.5), for the other streams of its session; none under plaintext. */
 export function exportedKey(socket: Socket, sessionSecret: Uint8Array): Uint8Array | undefined {
   return socket instanceof TLSSocket ? socket.exportKeyingMaterial(EXPORTED_BYTES, EXPORTER_LABEL, Buffer.from(sessionSecret)) : undefined
+}
+
+/** What binds a request to this TLS connection: "tls-exporter" of RFC 9266. */
+export function channelBinding(socket: Socket): Uint8Array {
+  if (socket instanceof TLSSocket) return socket.exportKeyingMaterial(EXPORTED_BYTES, 'EXPORTER-Channel-Binding', Buffer.alloc(0))
+  throw new TypeError('a connection without TLS has nothing to bind to')
 }
 
 export function isLoopback(host: string): boolean {

@@ -1,4 +1,5 @@
 import type { Address, Clock, Logger, NodeId, Principal } from '@dwcp/interface'
+import type { Enroll } from './enrollment.js'
 import type { AmstLimits } from './limits.js'
 import type { RateOptions } from './rate-limit.js'
 import type { SecurityOptions } from './security.js'
@@ -12,6 +13,11 @@ export interface ListenOptions extends SecurityOptions, RateOptions {
   readonly port?: number
   /** Whom to let in, beyond what TLS proves. @defaultValue everyone */
   readonly accept?: (peer: Principal, remote: Address) => boolean
+  /**
+   * With `tls`: callers that have no certificate may ask for one, and do nothing else; heard one at a time, within
+   * `unauthenticatedConnections` and `handshakeTimeoutMs`. @defaultValue they are refused
+   */
+  readonly enroll?: Enroll
   /** Offers datagrams over UDP, under the same port number where that is free. @defaultValue false */
   readonly datagrams?: boolean
   readonly limits?: Partial<AmstLimits>

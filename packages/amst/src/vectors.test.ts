@@ -32,6 +32,8 @@ test.each([
   ],
   ['join', encodeHello({ kind: 'join', secret: Uint8Array.from({ length: 16 }, (_, n) => n), index: 2 })],
   ['seal', encodeHello({ kind: 'seal', tag: new Uint8Array(8).fill(1), index: 2, serial: 3 })],
+  ['enroll', encodeHello({ kind: 'enroll', request: 'me' })],
+  ['enrolled', encodeHello({ kind: 'enrolled', lengthBytes: 5 })],
   ['refuse', encodeHello({ kind: 'refuse', code: 'ERR_AMST_REFUSED', message: 'no' })],
 ])('the bytes of "%s" are those that docs/wire/amst.md shows', (name, bytes) => {
   expect(page).toContain(`| ${name} | \`${Buffer.from(bytes).toString('hex')}\` |`)

@@ -111,6 +111,7 @@ export {
 } from './delta.js'
 export { FLAG_DEFAULTS, type FlaggedComponent, type Flags, parseFlags, rolloutBucket, usesV3 } from './flags.js'
 export type { FlagsStatus } from './flags-file.js'
+export { type JoinOptions, joinCluster } from './join-cluster.js'
 export type { LinkStatus } from './links.js'
 export { type DwcpNode, type NodeChange, type NodeOptions, startNode } from './node.js'
 export { formatAddress, parseAddress } from './peers.js'

@@ -60,6 +60,19 @@ export function readAuthority(pem: string, cluster: ClusterId): X509Certificate 
   return certificate
 }
 
+/**
+ * For who knows an authority by its key only: whether the first certificate is a node's, in date, and of the second, which has that key.
+ * @throws `ERR_SECURITY_UNTRUSTED`, `ERR_SECURITY_EXPIRED`, `ERR_SECURITY_CERTIFICATE`.
+ */
+export function verifyIssuedBy(authority: KeyId, chain: readonly Uint8Array[], nowMs: number): void {
+  const [leaf, issuer] = chain.slice(0, CHAIN_MAX).map(readDer)
+  if (leaf === undefined) throw securityError('ERR_SECURITY_CERTIFICATE', 'no certificate was shown')
+  if (!issuer?.ca || leaf.ca || keyIdOf(issuer.publicKey) !== authority || !leaf.checkIssued(issuer) || !leaf.verify(issuer.publicKey))
+    throw securityError('ERR_SECURITY_UNTRUSTED', 'the other end has no certificate of the authority that the token names')
+  checkDates(issuer, nowMs, 'an authority')
+  checkDates(leaf, nowMs, 'the other end')
+}
+
 /** The certificates in a PEM text, in its order. */
 export function splitPem(pem: string): readonly string[] {
   if (pem.length > PEM_CHARACTERS_MAX) throw securityError('ERR_SECURITY_CERTIFICATE', `PEM of ${pem.length} characters is too long`)

@@ -11,7 +11,7 @@ export { createEphemeralCredentials, type EphemeralCredentials } from './ephemer
 export { SECURITY_ERROR_CODES, type SecurityError, type SecurityErrorCode } from './errors.js'
 export { hasIdentity, type IdentityOptions, type InstalledCertificate, type NodeIdentity, openIdentity } from './identity.js'
 export { type Installation, installBundle } from './install.js'
-export { isJoinRequest } from './invitation.js'
+export { isJoinRequest, verifyInviter } from './invitation.js'
 export { type Enrolled, type EnrollOptions, enroll, foundCluster, revokeMember, rotateAuthority } from './operator.js'
 export { isStatement } from './statements.js'
 export {

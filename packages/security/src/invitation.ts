@@ -2,6 +2,7 @@ import { type KeyObject, randomBytes, timingSafeEqual } from 'node:crypto'
 import type { KeyId, NodeId } from '@dwcp/interface'
 import * as v from 'valibot'
 import { createRequest, readRequest } from './certificates.js'
+import { verifyIssuedBy } from './chain.js'
 import { securityError } from './errors.js'
 import { keyOfSeed, PUBLIC_KEY_BYTES, publicKeyOf, rawPublicKey } from './keys.js'
 import { readSignedText, type SignedKind, saysItIs, signText } from './signed-text.js'
@@ -80,6 +81,17 @@ export async function readJoinRequest(text: string, binding?: Uint8Array): Promi
     throw securityError('ERR_SECURITY_SIGNATURE', 'the join request was made for another connection')
   const { nodeId, publicKey } = await readRequest(payload.request)
   return { nodeId, publicKey, request: payload.request, invitation: raw.toString('base64url') }
+}
+
+/**
+ * Whether the one at the other end of a connection has a certificate (DER, its own first, then its issuer's) of the authority that
+ * the token names: what to look at before asking it anything.
+ *
+ * @throws `ERR_SECURITY_UNTRUSTED`, `ERR_SECURITY_EXPIRED`, `ERR_SECURITY_TOKEN`, `ERR_SECURITY_CERTIFICATE`.
+ * @public
+ */
+export function verifyInviter(token: string, chain: readonly Uint8Array[], nowMs: number): void {
+  verifyIssuedBy(readToken(token).authority, chain, nowMs)
 }
 
 const textOf = (key: KeyObject): string => rawPublicKey(key).toString('base64url')

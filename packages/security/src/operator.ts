@@ -23,7 +23,7 @@ export interface EnrollOptions extends OperatorOptions {
   readonly domain?: TrustDomain
   /** Of its certificate. @defaultValue 7 days */
   readonly lifetimeMs?: number
-  /** What a join request must be tied to. @defaultValue nothing: it was carried by hand */
+  /** What a join request must be tied to, and nothing but a join request is taken with. @defaultValue nothing: it was carried by hand */
   readonly binding?: Uint8Array
 }
 
@@ -69,6 +69,8 @@ export async function foundCluster(
  */
 export async function enroll(directory: string, text: string, options: EnrollOptions = {}): Promise<Enrolled> {
   const { roles = [], domain = 'trusted', lifetimeMs, binding, ...place } = options
+  // What came over a connection is nobody's word but the token's.
+  if (binding !== undefined && !isJoinRequest(text)) throw securityError('ERR_SECURITY_TOKEN', 'that was not signed with a join token')
   const authority = await openAuthority(directory, place)
   using trust = await openTrustStore(directory, place)
   const joined = isJoinRequest(text) ? await trust.admit(text, binding) : undefined

@@ -1,5 +1,7 @@
 import { type Command, Option } from 'commander'
+import { parseAddress } from '../address.js'
 import { cliError } from '../errors.js'
+import { listenForInterruption } from '../interruption.js'
 import { createOutput, type Output } from '../output.js'
 import { formatTable } from '../table.js'
 import { parseDuration } from '../units.js'
@@ -33,6 +35,12 @@ export function addTrustCommand(program: Command): void {
     .option('--node-id <name>', 'only a node of that name')
     .addOption(lifetime('how long the token holds', { least: '1s', most: '24h', usual: '10min' }))
     .action(invite)
+  withCommon(trust.command('join'))
+    .description('Makes this node a member, by a token and a server of the cluster that was started with "dwcp serve --invite".')
+    .argument('<token>', 'what was printed there or by "dwcp trust invite", or - for standard input')
+    .argument('<host:port>', 'where that server listens')
+    .option('--node-id <name>', 'the lasting name of a new identity (default: made from its key)')
+    .action(joinByToken)
   withRights(withCommon(trust.command('add')))
     .description('Admits a node by its request and prints what it has to install; or takes over statements that the authority has signed.')
     .argument('<file>', 'what "dwcp identity request" or "dwcp trust export" wrote, or - for standard input')
@@ -92,6 +100,25 @@ async function invite({
   output.line(token)
   process.stderr.write(json ? '' : `for one node, until ${new Date(expiresAtMs).toISOString()}: dwcp identity request --token -\n`)
   output.record({ token, expiresAtMs })
+}
+
+async function joinByToken(
+  given: string,
+  address: string,
+  { nodeId, json = false, ...flag }: Flags & { readonly nodeId?: string },
+): Promise<void> {
+  const { joinCluster } = await import('@dwcp/core')
+  const output = outputFor(json)
+  const to = parseAddress(address, '<host:port>')
+  const token = given === '-' ? (await readText('-', '<token>')).trim() : given
+  using interruption = listenForInterruption()
+  const joined = await joinCluster(identityDirectory(flag, process.env), token, to, {
+    signal: interruption.signal,
+    ...(nodeId === undefined ? {} : { nodeId }),
+  })
+  const until = new Date(joined.notAfterMs).toISOString()
+  output.line(`${output.palette.bold(joined.nodeId)} is a member of cluster ${joined.cluster}, with a certificate until ${until}`)
+  output.record({ nodeId: joined.nodeId, cluster: joined.cluster, notAfterMs: joined.notAfterMs })
 }
 
 async function add(

@@ -33,6 +33,7 @@ export function addTransferCommands(program: Command): void {
     )
     .requiredOption('--dir <directory>', 'what is served')
     .option('--read-only', 'nothing is stored')
+    .option('--invite', 'lets nodes join the cluster here by a token, and prints one; --identity has the authority')
     .option('--host <address>', 'where to listen', '127.0.0.1')
     .option('--port <number>', 'where to listen; 0: any that is free', parsePort, TRANSFER_PORT)
     .option('--max-entries <number>', 'files, directories and links of one tree', parseCount)

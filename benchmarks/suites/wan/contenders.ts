@@ -9,6 +9,8 @@ import type { WanConnect, WanSent } from './end-process.js'
 
 const END = new URL('./end-process.js', import.meta.url)
 const IPERF_PORT = '15201'
+/** Two of its rounds of looking for the round-trip time. */
+const IPERF_SECONDS = 20
 
 /** What is moved: how long that takes at the physical limit, and from when it counts. */
 export interface WanTransfer {
@@ -44,7 +46,12 @@ export function iperfContender(lab: WanLab, streams: number, transfer: WanTransf
   const run = async (): Promise<Measurement> => {
     const lost = await lossCounter(lab)
     const { settleSeconds, seconds } = transfer
-    const times = ['-t', String(Math.max(1, Math.round(seconds - settleSeconds))), '-O', String(Math.round(settleSeconds))]
+    const times = [
+      '-t',
+      String(Math.max(1, Math.min(IPERF_SECONDS, Math.round(seconds - settleSeconds)))),
+      '-O',
+      String(Math.round(settleSeconds)),
+    ]
     const { end } = await iperf(lab, ['-P', String(streams), ...times])
     const resentRatio = (end.sum_sent.retransmits * MSS_BYTES) / end.sum_sent.bytes
     return measurement(end.sum_received.bits_per_second / 8, { resentRatio, lostRatio: await lost() }, transfer)

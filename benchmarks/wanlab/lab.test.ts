@@ -20,8 +20,9 @@ describe.skipIf(obstacle !== undefined && process.env['CI'] !== 'true')('the WAN
     for (const rttMs of [40, 100, 4]) {
       await lab.set({ rttMs })
       const { stdout } = await lab.exec('a', [process.execPath, probe, 'rtt', lab.address('b'), '9000', '15'])
-      const samplesMs: number[] = JSON.parse(stdout)
-      expect(Math.abs(median(samplesMs) - rttMs), `set ${rttMs}, measured ${median(samplesMs)}`).toBeLessThan(2)
+      // The least: what a busy host adds is not the path's.
+      const leastMs = Math.min(...JSON.parse(stdout))
+      expect(Math.abs(leastMs - rttMs), `set ${rttMs}, measured ${leastMs}`).toBeLessThan(2)
     }
   })
 
@@ -59,7 +60,7 @@ describe.skipIf(obstacle !== undefined && process.env['CI'] !== 'true')('the WAN
     await lab.addPath(1, { rttMs: 10 })
     await listening(lab.spawn('b', [process.execPath, probe, 'echo', '9000']))
     const { stdout } = await lab.exec('a', [process.execPath, probe, 'rtt', lab.address('b', 1), '9000', '5'])
-    expect(Math.abs(median(JSON.parse(stdout)) - 10)).toBeLessThan(2)
+    expect(Math.abs(Math.min(...JSON.parse(stdout)) - 10)).toBeLessThan(2)
   })
 
   test('coexists with others and leaves no namespace, process or folder behind', async () => {
@@ -154,10 +155,6 @@ function namespaces(): string[] {
   return execFileSync('ip', ['netns', 'list'], { encoding: 'utf8' })
     .split('\n')
     .map((line) => line.split(' ')[0] ?? '')
-}
-
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN
 }
 
 async function linesOf(child: ChildProcess): Promise<AsyncIterator<string>> {

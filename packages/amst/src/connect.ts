@@ -15,7 +15,7 @@ import type { RateLimit, RateOptions } from './rate-limit.js'
 import { endWhenRevoked, exportedKey, identify, type SecurityOptions, securityFor } from './security.js'
 import { type Session, TcpSession } from './session.js'
 import { isOverWideArea, roundTripMs } from './stream.js'
-import { StreamKeeper } from './stream-keeper.js'
+import { letGo, StreamKeeper } from './stream-keeper.js'
 
 /** Whom to dial as, whom to expect, and within which bounds. */
 export interface ConnectOptions extends SecurityOptions, RateOptions {
@@ -104,9 +104,11 @@ export async function openSession(address: Address, options: ConnectOptions, hoo
   const logger = options.logger ?? silentLogger
   const timeoutMs = options.timeoutMs ?? CONNECT_TIMEOUT_MS
   const dialled: Promise<Socket>[] = []
+  let isGivenUp = false
   return within(clock, timeoutMs, options.signal, address, async (signal) => {
     // The others' connections are made while the first proves who it is: a round trip less before they carry anything.
     const connected = (socket: Socket): void => {
+      if (isGivenUp) return
       isWideArea = isOverWideArea(socket)
       for (let index = 1; index < wanted(); index += 1) dialled.push(dial(address, {}, signal))
       for (const other of dialled) other.catch(() => undefined)
@@ -182,19 +184,12 @@ export async function openSession(address: Address, options: ConnectOptions, hoo
       letGo(dialled)
       return { session, instance: Buffer.from(answer.instance).toString('hex'), tag: answer.tag }
     } catch (error) {
+      isGivenUp = true
       socket?.destroy()
       letGo(dialled)
       throw error
     }
   })
-}
-
-function letGo(dialled: Promise<Socket>[]): void {
-  for (const other of dialled.splice(0))
-    void other.then(
-      (socket) => socket.destroy(),
-      () => undefined,
-    )
 }
 
 function streamsOf(streams: NonNullable<ConnectOptions['streams']>, isWideArea: boolean): number {

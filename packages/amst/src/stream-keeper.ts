@@ -46,6 +46,7 @@ export class StreamKeeper {
     void session.closed.then(() => {
       this.#over.abort(amstError('ERR_AMST_CLOSED', 'the session is over'))
       this.#hurry()
+      letGo(environment.dialled)
     })
   }
 
@@ -89,6 +90,7 @@ export class StreamKeeper {
     } catch (error) {
       this.#environment.logger.debug({ peer: this.#session.peer.nodeId, error: asError(error).message }, 'no fresh streams')
     } finally {
+      letGo(dialled)
       this.#isReplacing = false
     }
   }
@@ -140,3 +142,12 @@ export class StreamKeeper {
 /** Whether another attempt may find it otherwise. */
 const isPassing = (error: Error): boolean =>
   isDwcpError(error) && ['ERR_AMST_UNREACHABLE', 'ERR_AMST_TIMEOUT', 'ERR_AMST_HANDSHAKE', 'ERR_AMST_LIMIT'].includes(error.code)
+
+/** Closes connections that nobody took. */
+export function letGo(dialled: Promise<Socket>[]): void {
+  for (const other of dialled.splice(0))
+    void other.then(
+      (socket) => socket.destroy(),
+      () => undefined,
+    )
+}

@@ -231,7 +231,10 @@ export async function startNode(options: NodeOptions): Promise<DwcpNode> {
     formerRun.settle(own(openKeptCopies(transport, (workload) => migrator.phase(workload) !== undefined)))
     links.follow(transport)
     own(exchangeAddresses(transport, peers))
-    const resolve = (address: Address): Promise<NodeId> => nameOf(address, id, security)
+    // A session made to ask for the name would take the place of the one that is there.
+    const met = (named: string): NodeId | undefined =>
+      peers.nodes().find((node) => transport.sessionStats(node) && peers.lookup(node).some((known) => formatAddress(known) === named))
+    const resolve = async (address: Address): Promise<NodeId> => met(formatAddress(address)) ?? nameOf(address, id, security)
     return new Node({ id, owned, changes, flags, links, peers, transport, ownership, table, driver, migrator, port, resolve })
   } catch (error) {
     for (const thing of owned) await dispose(thing)

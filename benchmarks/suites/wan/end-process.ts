@@ -1,4 +1,4 @@
-import { connect, listen, type Session } from '@dwcp/amst'
+import { connect, listen, type Session, type SessionMode } from '@dwcp/amst'
 import type { TlsCredentials } from '@dwcp/interface'
 import { answerParent } from '../../harness/process.js'
 import { pattern } from '../transport/carrier.js'
@@ -42,6 +42,9 @@ answerParent({
     await session.send({ lengthBytes: bytes, stream: asyncOf(pattern(bytes)) }, { class: 'bulk' })
     const { retransmittedRatio = Number.NaN, streams } = session.stats()
     return { retransmittedRatio, streams: streams.length, congestionControl: streams.at(-1)?.congestionControl ?? 'unknown' }
+  },
+  async setMode({ mode }: { mode: SessionMode }) {
+    session?.setMode(mode)
   },
   async received() {
     return received

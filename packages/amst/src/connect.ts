@@ -11,10 +11,11 @@ import { amstError } from './errors.js'
 import type { Allowance, Hello } from './hello.js'
 import { greet } from './join.js'
 import { type AmstLimits, resolveLimits } from './limits.js'
+import { isWide, type SessionMode } from './mode.js'
 import type { RateLimit, RateOptions } from './rate-limit.js'
 import { endWhenRevoked, exportedKey, identify, type SecurityOptions, securityFor } from './security.js'
 import { type Session, TcpSession } from './session.js'
-import { isOverWideArea, roundTripMs } from './stream.js'
+import { isFar, roundTripMs } from './stream.js'
 import { letGo, StreamKeeper } from './stream-keeper.js'
 
 /** Whom to dial as, whom to expect, and within which bounds. */
@@ -23,10 +24,12 @@ export interface ConnectOptions extends SecurityOptions, RateOptions {
   readonly expect?: NodeId
   /**
    * TCP connections of the session, 1 to the listener's `streamsPerSession`. A function is asked again each second, and the session grows
-   * or shrinks to it. 'auto': 17 where the round trip takes 2 ms or more, since many start faster there, and 4 elsewhere.
+   * or shrinks to it. 'auto': 17 where the path is taken for a long one (see `mode`), since many start faster there, and 4 elsewhere.
    * @defaultValue 'auto'
    */
-  readonly streams?: number | 'auto' | (() => number)
+  readonly streams?: StreamCount | (() => StreamCount)
+  /** What the path is taken for, until `setMode`. @defaultValue 'auto': a long one from a round trip of 2 ms on */
+  readonly mode?: SessionMode
   /** What the peer is asked to send at most, in bytes per second, from 1. @defaultValue no limit */
   readonly receiveBytesPerSecond?: number
   /** Offers datagrams over UDP, where the listener does too. @defaultValue false */
@@ -39,6 +42,9 @@ export interface ConnectOptions extends SecurityOptions, RateOptions {
   /** @defaultValue silent */
   readonly logger?: Logger
 }
+
+/** A number from 1, or as many as a path of its kind is given. */
+export type StreamCount = number | 'auto'
 
 /** What the transport adds. */
 export interface DialHooks {
@@ -88,10 +94,11 @@ export async function openSession(address: Address, options: ConnectOptions, hoo
   const classes = resolveClasses(options.classes)
   const allowance = allowanceOf(limits, hooks.reconnectMs)
   const { rateBytesPerSecond = Number.POSITIVE_INFINITY, receiveBytesPerSecond = Number.POSITIVE_INFINITY, streams = 'auto' } = options
+  let mode = options.mode ?? 'auto'
   checkRate(rateBytesPerSecond)
   checkRate(receiveBytesPerSecond, 'receiveBytesPerSecond')
-  let isWideArea = false
-  const wanted = (): number => Math.min(streamsOf(streams, isWideArea), limits.streamsPerSession)
+  let isPathFar = false
+  const wanted = (): number => Math.min(streamsOf(streams, isWide(mode, isPathFar)), limits.streamsPerSession)
   const clock = options.clock ?? systemClock
   const hello: Hello = {
     kind: 'open',
@@ -109,7 +116,7 @@ export async function openSession(address: Address, options: ConnectOptions, hoo
     // The others' connections are made while the first proves who it is: a round trip less before they carry anything.
     const connected = (socket: Socket): void => {
       if (isGivenUp) return
-      isWideArea = isOverWideArea(socket)
+      isPathFar = isFar(socket)
       for (let index = 1; index < wanted(); index += 1) dialled.push(dial(address, {}, signal))
       for (const other of dialled) other.catch(() => undefined)
     }
@@ -153,6 +160,10 @@ export async function openSession(address: Address, options: ConnectOptions, hoo
         reconnectMs: Math.min(allowance.reconnectMs, answer.allowance.reconnectMs),
         unhandled: hooks.unhandled?.(peer),
         streamDied: (index) => keeper.died(index),
+        modeChanged: () => {
+          mode = session.mode
+          keeper.adjust()
+        },
         freshStreams: () => void keeper.replace(session.stats().minRttMs ?? 0),
       })
       const keeper = new StreamKeeper(session, joinable, {
@@ -163,8 +174,8 @@ export async function openSession(address: Address, options: ConnectOptions, hoo
         dialled,
         most: answer.streams,
         measure: (other, minRttMs) => {
-          isWideArea = isOverWideArea(other)
-          return isWideArea && roundTripMs(other) > minRttMs * FARTHER
+          isPathFar = isFar(other)
+          return isWide(mode, isPathFar) && roundTripMs(other) > minRttMs * FARTHER
         },
       })
       endWhenRevoked(session, options.trust)
@@ -175,6 +186,7 @@ export async function openSession(address: Address, options: ConnectOptions, hoo
         await dialDatagrams(session, socket, answer.datagramPort, shared, clock)
       }
       session.addStream(0, { socket, rest: greeting.rest })
+      session.setMode(mode)
       const adjust = (): void => {
         if (session.isOver) return
         keeper.adjust()
@@ -192,9 +204,9 @@ export async function openSession(address: Address, options: ConnectOptions, hoo
   })
 }
 
-function streamsOf(streams: NonNullable<ConnectOptions['streams']>, isWideArea: boolean): number {
-  if (streams === 'auto') return isWideArea ? STREAMS_AUTO.wideArea : STREAMS_AUTO.near
-  const count = typeof streams === 'number' ? streams : streams()
+function streamsOf(streams: NonNullable<ConnectOptions['streams']>, isLong: boolean): number {
+  const count = typeof streams === 'function' ? streams() : streams
+  if (count === 'auto') return isLong ? STREAMS_AUTO.wideArea : STREAMS_AUTO.near
   if (Number.isInteger(count) && count >= 1) return count
   throw new RangeError(`streams must be a positive integer, not ${count}`)
 }

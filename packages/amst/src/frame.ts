@@ -23,6 +23,7 @@ export const FRAME = {
   checked: 30,
   rate: 31,
   fresh: 32,
+  mode: 33,
 } as const
 export type FrameType = (typeof FRAME)[keyof typeof FRAME]
 

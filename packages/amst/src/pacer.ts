@@ -35,6 +35,11 @@ export class Pacer {
     this.#environment = environment
   }
 
+  /** The streams are of another kind now. */
+  reset(): void {
+    this.#rate = new PathRate()
+  }
+
   begin(): void {
     if (this.#timer === undefined) this.#step()
   }

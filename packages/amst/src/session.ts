@@ -12,6 +12,7 @@ import { EMPTY, FRAME, type FrameType, type ReceivedFrame } from './frame.js'
 import type { Allowance } from './hello.js'
 import type { IncomingTransfer } from './incoming-object.js'
 import type { AmstLimits } from './limits.js'
+import { AgreedMode, type SessionMode } from './mode.js'
 import { Objects, type SendOptions } from './objects.js'
 import { Pacer } from './pacer.js'
 import type { RateLimit } from './rate-limit.js'
@@ -50,6 +51,11 @@ export interface Session extends AsyncDisposable {
    * @throws RangeError below 1.
    */
   setRate(bytesPerSecond: number, direction?: 'send' | 'receive'): void
+  /**
+   * What this end takes the path for from now on. It holds for both ends and both directions, also for what is under way; where the ends
+   * say different things, `'internet'` holds before `'hybrid'`, and that before `'datacenter'`. @throws RangeError for what is no mode.
+   */
+  setMode(mode: SessionMode): void
   /** Resolves when the session is over: undefined after a `close()` of either end, else what ended it. Never rejects. */
   readonly closed: Promise<Error | undefined>
   /** Waits for objects and requests under way, then ends the session. Idempotent. */
@@ -84,6 +90,8 @@ export interface SessionEnvironment {
   readonly streamDied?: ((index: number) => void) | undefined
   /** And takes fresh ones in place of those that there are. */
   readonly freshStreams?: (() => void) | undefined
+  /** And opens or retires some where the mode asks for more or fewer. */
+  readonly modeChanged?: (() => void) | undefined
 }
 
 /** Received control frames after which the peer is told, where nothing else goes out to tell it. */
@@ -112,6 +120,7 @@ export class TcpSession implements Session {
   #idle: () => void = () => undefined
   #watch: Disposable | undefined
   readonly #pacer: Pacer
+  readonly #mode: AgreedMode = new AgreedMode()
   /** Ends it unless a stream comes first. */
   #outage: Disposable | undefined
   #unannounced = 0
@@ -177,7 +186,7 @@ export class TcpSession implements Session {
     const stream = new Stream(
       { index, serial: this.#serial },
       connection,
-      { clock: this.#environment.clock, bounds },
+      { clock: this.#environment.clock, bounds, mode: this.#mode.mode },
       {
         proven: (proven) => this.#attach(proven),
         frame: (from, frame) => this.#receive(from, frame),
@@ -274,6 +283,23 @@ export class TcpSession implements Session {
     this.#push(FRAME.rate, 0, encodeLength(bytesPerSecond === Number.POSITIVE_INFINITY ? 0 : Math.round(bytesPerSecond)))
   }
 
+  setMode(mode: SessionMode): void {
+    const body = this.#mode.say(mode)
+    if (body === undefined) return
+    this.#push(FRAME.mode, 0, body)
+    this.#adoptMode()
+  }
+
+  get mode(): SessionMode {
+    return this.#mode.mode
+  }
+
+  #adoptMode(): void {
+    for (const stream of [...this.#streams.values(), ...this.#unproven]) stream.adopt(this.mode)
+    this.#pacer.reset()
+    this.#environment.modeChanged?.()
+  }
+
   /** Caps for now, by class. */
   advise(caps: ReadonlyMap<TrafficClass, number>): void {
     this.#egress.advise(caps)
@@ -290,6 +316,7 @@ export class TcpSession implements Session {
     return {
       peer: this.peer.nodeId,
       security: this.#environment.security,
+      mode: this.mode,
       ageMs: this.#environment.clock.monotonicMs() - this.#startedMs,
       ...sumStreams(streams, this.#pastBytes),
       ...this.#objects.stats,
@@ -437,6 +464,10 @@ export class TcpSession implements Session {
       case FRAME.fresh:
         this.#environment.freshStreams?.()
         break
+      case FRAME.mode:
+        this.#mode.hear(frame.body)
+        this.#adoptMode()
+        break
       case FRAME.bye:
         return this.#finish(amstError('ERR_AMST_CLOSED', 'the peer closed the session', { retryable: true }), undefined)
       default:
@@ -444,11 +475,6 @@ export class TcpSession implements Session {
     }
     if (this.#unannounced < ACKNOWLEDGE_FRAMES && frame.body.byteLength < this.#environment.limits.queueBytes / 64) return
     if (this.#control?.writable) this.#control.write({ type: FRAME.acknowledge, id: 0, sequence: 0, body: EMPTY })
-  }
-
-  /** Whether an object is under way in either direction. */
-  get carriesObjects(): boolean {
-    return this.stats().objectsOpen > 0
   }
 
   /** Takes a stream out that is no longer wanted, once what is on it has arrived at both ends. */

@@ -1,5 +1,6 @@
 import type { NodeId } from '@dwcp/interface'
 import type { DatagramStats } from './datagram/path.js'
+import type { SessionMode } from './mode.js'
 import type { Security } from './security.js'
 
 /** One TCP connection. What this host cannot measure is undefined. */
@@ -26,6 +27,8 @@ export interface StreamStats {
 export interface SessionStats {
   readonly peer: NodeId
   readonly security: Security
+  /** What it was told to take its path for. */
+  readonly mode: SessionMode
   readonly ageMs: number
   readonly sentBytes: number
   readonly receivedBytes: number

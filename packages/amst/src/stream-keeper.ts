@@ -50,12 +50,12 @@ export class StreamKeeper {
     })
   }
 
-  /** As many as are wanted now; what is under way stays on the streams that it is on. */
+  /** As many as are wanted now; what is under way on streams that go arrives, or goes out again on those that stay. */
   adjust(): void {
     const count = this.#environment.wanted()
     for (let index = this.#free(); this.#kept.size < count && index !== undefined; index = this.#free()) void this.#keep(index)
     for (const index of [...this.#kept].toSorted((a, b) => b - a)) {
-      if (this.#kept.size <= count || this.#session.carriesObjects) return
+      if (this.#kept.size <= count) return
       this.#retire(index)
     }
   }

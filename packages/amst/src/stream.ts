@@ -12,6 +12,7 @@ import {
 import { type FrameStream, openFrameStream, type ReceivedStreamFrame, type StreamSecrets } from '@dwcp/native-rdma/stream'
 import { amstError, asError, messageOf } from './errors.js'
 import { EMPTY, FRAME, type Frame, frameTypeOf, type ReceivedFrame } from './frame.js'
+import { isWide, type SessionMode } from './mode.js'
 import type { PathSample } from './path-rate.js'
 import type { StreamStats } from './stats.js'
 
@@ -24,6 +25,8 @@ const WIDE_AREA_RTT_MS = 2
 const SEND_QUEUE_BYTES = { control: 524_288, data: 2_097_152, wideArea: 262_144 } as const
 /** Late decisions on a wide-area path: what waits unsent in the kernel waits behind its pace. */
 const NOT_SENT_BYTES = 131_072
+/** What the host has for all sockets (`net.ipv4.tcp_notsent_lowat`). */
+const HOST_NOT_SENT = 0
 /** What ends say when they retire a stream: that nothing follows, and that this was heard of the other. */
 const LAST = {
   mine: { type: FRAME.last, id: 0, sequence: 0, body: EMPTY },
@@ -87,7 +90,11 @@ export class Stream {
   #settle: (isHeard: boolean) => void = () => undefined
   #isProven: boolean
   #dead = false
+  #mode: SessionMode
+  #isFar = false
   #isWideArea = false
+  /** What the host opened it with. */
+  #hostCongestionControl: string | undefined
   #paceBytesPerSecond = Number.POSITIVE_INFINITY
   #limitBytesPerSecond = Number.POSITIVE_INFINITY
   #awaitsRoom = false
@@ -100,7 +107,7 @@ export class Stream {
   constructor(
     name: { readonly index: number; readonly serial: number },
     connection: Connection,
-    environment: { readonly clock: Clock; readonly bounds: FrameBounds },
+    environment: { readonly clock: Clock; readonly bounds: FrameBounds; readonly mode: SessionMode },
     events: StreamEvents,
   ) {
     this.index = name.index
@@ -108,6 +115,7 @@ export class Stream {
     this.#connection = connection
     this.#clock = environment.clock
     this.#bounds = environment.bounds
+    this.#mode = environment.mode
     this.#events = events
     this.#isProven = connection.prove === undefined
     this.#heardMs = this.#clock.monotonicMs()
@@ -118,18 +126,18 @@ export class Stream {
   /** Carries frames until it dies. */
   async start(): Promise<void> {
     const { socket, rest, secrets, prove } = this.#connection
-    this.#isWideArea = isOverWideArea(socket)
+    this.#isFar = isFar(socket)
     try {
       const frames = await openFrameStream(socket, {
         bodyBytesMax: roomsOf(this.#bounds),
-        sendQueueBytes: this.index === 0 ? SEND_QUEUE_BYTES.control : this.#isWideArea ? SEND_QUEUE_BYTES.wideArea : SEND_QUEUE_BYTES.data,
+        sendQueueBytes: this.index === 0 ? SEND_QUEUE_BYTES.control : SEND_QUEUE_BYTES.data,
         receiveQueueBytes: RECEIVE_QUEUE_BYTES,
         received: rest,
         ...(secrets === undefined ? {} : { secrets }),
       })
       if (this.#dead) return frames.destroy()
       this.#frames = frames
-      this.#chooseCongestionControl()
+      this.#become(isWide(this.#mode, this.#isFar))
       this.probe()
       this.#events.drained()
       for await (const batch of frames.frames) {
@@ -329,11 +337,21 @@ export class Stream {
     return this.#isWideArea
   }
 
-  #chooseCongestionControl(): void {
+  /** What is under way on it goes on. */
+  adopt(mode: SessionMode): void {
+    this.#mode = mode
+    this.#become(isWide(mode, this.#isFar))
+  }
+
+  #become(isWideArea: boolean): void {
     const descriptor = this.#descriptor
-    if (descriptor === undefined || !this.#isWideArea) return
-    setCongestionControl(descriptor, 'bbr')
-    setNotSentLowWater(descriptor, NOT_SENT_BYTES)
+    if (descriptor === undefined || this.#frames === undefined || isWideArea === this.#isWideArea) return
+    this.#isWideArea = isWideArea
+    this.#hostCongestionControl ??= getCongestionControl(descriptor)
+    setCongestionControl(descriptor, isWideArea ? 'bbr' : (this.#hostCongestionControl ?? 'cubic'))
+    setNotSentLowWater(descriptor, isWideArea ? NOT_SENT_BYTES : HOST_NOT_SENT)
+    if (this.index > 0) this.#frames.sendQueueBytes = isWideArea ? SEND_QUEUE_BYTES.wideArea : SEND_QUEUE_BYTES.data
+    if (!isWideArea) this.pace(Number.POSITIVE_INFINITY)
   }
 
   get #descriptor(): number | undefined {
@@ -360,8 +378,8 @@ export class Stream {
   }
 }
 
-/** False where the kernel does not tell. */
-export const isOverWideArea = (socket: Socket): boolean => roundTripMs(socket) >= WIDE_AREA_RTT_MS
+/** Whether loss on its path says little of congestion. False where the kernel does not tell. */
+export const isFar = (socket: Socket): boolean => roundTripMs(socket) >= WIDE_AREA_RTT_MS
 
 /** The least of a connection; 0 where the kernel does not tell. */
 export function roundTripMs(socket: Socket): number {

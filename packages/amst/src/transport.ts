@@ -17,13 +17,14 @@ import {
   type TrafficClass,
 } from '@dwcp/interface'
 import { AdvisedLinks, type LinkAdvisor } from './advised-links.js'
-import { openSession } from './connect.js'
+import { openSession, type StreamCount } from './connect.js'
 import { DATAGRAM_CHANNEL_MAX, DATAGRAM_PAYLOAD_MAX } from './datagram/path.js'
 import { amstError, messageOf } from './errors.js'
 import type { IncomingTransfer } from './incoming-object.js'
 import { type AmstLimits, resolveLimits } from './limits.js'
 import { openListener } from './listen.js'
 import type { Listener } from './listener.js'
+import type { SessionMode } from './mode.js'
 import { PeerFeed } from './peer-feed.js'
 import { PeerLink } from './peer-link.js'
 import { RateLimit, type RateOptions } from './rate-limit.js'
@@ -38,8 +39,8 @@ export interface TransportOptions extends Omit<SecurityOptions, 'nodeId'>, RateO
   readonly directory: PeerDirectory
   /** Absent: a client, which dials and is never dialled. */
   readonly listen?: { readonly host?: string; readonly port?: number; readonly accept?: (peer: Principal, remote: Address) => boolean }
-  /** As for `connect`: asked again each second. @defaultValue 4 */
-  readonly streams?: () => number
+  /** As for `connect`: asked again each second. @defaultValue 'auto' */
+  readonly streams?: () => StreamCount
   /** Hears what is measured and what waits; the rates that it has for a link are caps of the classes there, asked for ten times a second. */
   readonly advisor?: LinkAdvisor
   /** Datagrams over UDP, to peers that offer them too; the others get them as messages. @defaultValue true */
@@ -62,6 +63,8 @@ export interface AmstTransport extends MessageTransport, AsyncDisposable {
   readonly address: Address | undefined
   /** Undefined while there is no session. */
   sessionStats(peer: NodeId): SessionStats | undefined
+  /** As `Session.setMode`, of the session that there is with a peer; nothing where there is none. @throws RangeError for what is no mode. */
+  setMode(peer: NodeId, mode: SessionMode): void
   /** What all sessions together send at most from now on, in bytes per second. `Infinity`: no limit. @throws RangeError below 1. */
   setRate(bytesPerSecond: number): void
   /** Closes every session, gracefully, and the listener. */
@@ -215,6 +218,10 @@ class SessionTransport implements AmstTransport {
 
   sessionStats(peer: NodeId): SessionStats | undefined {
     return this.#links.get(peer)?.session?.stats()
+  }
+
+  setMode(peer: NodeId, mode: SessionMode): void {
+    this.#links.get(peer)?.session?.setMode(mode)
   }
 
   setRate(bytesPerSecond: number): void {

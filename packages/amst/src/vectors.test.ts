@@ -8,6 +8,7 @@ import { encodeChecked, encodeCredit, encodeEnding, encodeHave, encodeLabelled, 
 import { DatagramSealer } from './datagram/seal.ts'
 import { EMPTY, FRAME } from './frame.ts'
 import { decodeHello, encodeHello, helloBytes } from './hello.ts'
+import { AgreedMode } from './mode.ts'
 
 const hash = await loadHash()
 const page = await readFile(new URL('../../../docs/wire/amst.md', import.meta.url), 'utf8')
@@ -24,6 +25,7 @@ test.each([
   ['have', encodeHave([{ first: 1, count: 2, digest: hash.xxh3_128(hello) }])],
   ['checked', encodeChecked({ first: 1, count: 2, isSame: true })],
   ['rate', encodeLength(25_000_000)],
+  ['mode', new AgreedMode().say('internet') ?? EMPTY],
   [
     "datagram (shared: 32 bytes of 3, tag: 8 of 1; the caller's first, `hello` on channel `x`)",
     new DatagramSealer({ shared: new Uint8Array(32).fill(3), tag: new Uint8Array(8).fill(1), isCaller: true }).seal(

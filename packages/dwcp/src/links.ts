@@ -23,6 +23,8 @@ export interface Links extends Disposable {
   observe(sample: LinkSample): void
   mode(peer: NodeId): NetworkMode
   status(): readonly LinkStatus[]
+  /** Tells sessions again what their paths are taken for. */
+  steer(): void
   /** From now on links are named as peers come: by their traffic, and by probes while there is none. */
   follow(transport: AmstTransport): void
 }
@@ -35,11 +37,13 @@ const PROBE_MOST_BYTES = 32 << 20
 
 export function createLinks(parts: {
   readonly forced: NetworkMode | undefined
+  /** Whether sessions are to do what v1 does, whatever their links are. */
+  readonly isV1: () => boolean
   readonly clock: Clock
   readonly logger: Logger
   readonly onChange: (peer: NodeId) => void
 }): Links {
-  const { forced, clock, logger, onChange } = parts
+  const { forced, isV1, clock, logger, onChange } = parts
   const detectors = new Map<NodeId, ModeDetector>()
   const up = new Set<NodeId>()
   const probing = new Set<NodeId>()
@@ -51,6 +55,7 @@ export function createLinks(parts: {
     return detector
   }
   const mode = (peer: NodeId): NetworkMode => forced ?? detectors.get(peer)?.mode ?? 'hybrid'
+  const steerOne = (peer: NodeId): void => followed?.setMode(peer, isV1() ? 'datacenter' : mode(peer))
 
   const observe = (sample: LinkSample): void => {
     const before = mode(sample.link)
@@ -58,6 +63,7 @@ export function createLinks(parts: {
     if (followed !== undefined && !detectorOf(sample.link).decided) void measure(followed, sample.link)
     if (mode(sample.link) === before) return
     logger.info({ peer: sample.link, mode: mode(sample.link), before, ...detectorOf(sample.link).measure }, 'the link changed its class')
+    steerOne(sample.link)
     onChange(sample.link)
   }
 
@@ -109,6 +115,7 @@ export function createLinks(parts: {
       if (change.kind === 'down') up.delete(peer)
       else {
         up.add(peer)
+        steerOne(peer)
         void measure(transport, peer)
       }
       onChange(peer)
@@ -118,6 +125,7 @@ export function createLinks(parts: {
   return {
     observe,
     mode,
+    steer: () => up.forEach(steerOne),
     follow(transport) {
       followed = transport
       const receiver = transport.receiveObject(PROBE_CHANNEL, async (_from, object) => {

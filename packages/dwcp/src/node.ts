@@ -118,7 +118,6 @@ export interface DwcpNode extends AsyncDisposable {
 
 /** Parallel streams of a session: v1 always opened 16. */
 const V1_STREAMS = 16
-const V3_STREAMS = 4
 const DEFAULT_BASELINE_STORE_BYTES = 4 * 1024 ** 3
 const ADDRESS_CHANNEL = 'address'
 /** An encoded batch of 1 MiB of pages goes through as one chunk, so that nobody has to put it together again. */
@@ -150,10 +149,15 @@ export async function startNode(options: NodeOptions): Promise<DwcpNode> {
     await mkdir(options.dataDirectory, { recursive: true })
     const changes = createBroadcast<NodeChange>()
     const journal = own(await openJournal(join(options.dataDirectory, 'ownership')))
-    const flags = own(await watchFlags(options.flags, (status) => changes.send({ kind: 'flags', status }), logger))
+    const flagsChanged = (status: FlagsStatus): void => {
+      links.steer()
+      changes.send({ kind: 'flags', status })
+    }
+    const flags = own(await watchFlags(options.flags, flagsChanged, logger))
+    const isV1 = (): boolean => !usesV3(flags.status.flags, 'transport', id)
     const peers = createPeerList(options.peers)
     const forced = options.mode === undefined || options.mode === 'auto' ? undefined : options.mode
-    const links = own(createLinks({ forced, clock, logger, onChange: (peer) => changes.send({ kind: 'link', peer }) }))
+    const links = own(createLinks({ forced, isV1, clock, logger, onChange: (peer) => changes.send({ kind: 'link', peer }) }))
     const advisor = createLastValueAdvisor(clock, (sample) => links.observe(sample))
     const security = {
       ...(options.tls ? { tls: options.tls } : {}),
@@ -165,7 +169,7 @@ export async function startNode(options: NodeOptions): Promise<DwcpNode> {
         self: id,
         directory: peers,
         listen: { host: '127.0.0.1', ...options.listen },
-        streams: () => (usesV3(flags.status.flags, 'transport', id) ? V3_STREAMS : V1_STREAMS),
+        streams: () => (isV1() ? V1_STREAMS : 'auto'),
         advisor,
         limits: TRANSPORT_LIMITS,
         clock,
@@ -173,6 +177,8 @@ export async function startNode(options: NodeOptions): Promise<DwcpNode> {
         ...security,
       }),
     )
+    // Before anything else is waited for: a peer that calls at once says its address once.
+    own(exchangeAddresses(transport, peers))
     const ownership = own(createJournalOwnership(id, { journal, transport, clock, logger }))
     const table = new WorkloadTable({
       self: id,
@@ -230,7 +236,6 @@ export async function startNode(options: NodeOptions): Promise<DwcpNode> {
     )
     formerRun.settle(own(openKeptCopies(transport, (workload) => migrator.phase(workload) !== undefined)))
     links.follow(transport)
-    own(exchangeAddresses(transport, peers))
     // A session made to ask for the name would take the place of the one that is there.
     const met = (named: string): NodeId | undefined =>
       peers.nodes().find((node) => transport.sessionStats(node) && peers.lookup(node).some((known) => formatAddress(known) === named))

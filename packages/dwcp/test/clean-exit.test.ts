@@ -40,10 +40,9 @@ describe('a node that is told to end in the middle of a migration', () => {
           await fleet.start(other)
           expect(isSure(left), JSON.stringify({ workload, left, stayed })).toBe(true)
           if (side === 'source') expect([left?.state, stayed?.state]).toEqual(phase === 'starting' ? ['moved', 'running'] : endsWith(left))
-          else
-            expect([left?.state, stayed?.state]).toEqual(
-              left?.state === 'ended' ? ['ended', 'moved'] : [left?.state, phase === 'preparing' ? 'leaving' : 'running'],
-            )
+          else if (left?.state === 'ended') expect(stayed?.state).toBe('moved')
+          // The migration is still under way at first, or was given up already.
+          else expect(stayed?.state).toBeOneOf(phase === 'preparing' ? ['leaving', 'running'] : ['running'])
         }
       }
       await new Witness(fleet, ['a', 'b']).slices()

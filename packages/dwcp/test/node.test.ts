@@ -241,14 +241,14 @@ describe('the links of a node', () => {
     const b = await node('b')
     const a = await node('a', { peers: { b: b.address } })
     await a.run(await loadWorkload('kv'), { id: 'w' })
-    const isNamed = (): boolean => a.links().some((link) => link.peer === 'b' && link.mode === 'datacenter')
+    const isNamed = (): boolean => a.links().some((link) => link.peer === 'b' && link.mode === 'datacenter' && link.streams === 4)
     // A machine that is busy for a moment makes a path look slower: more traffic shows what it is.
     for (; !isNamed(); await sleep(50)) {
       await a.migrate('w', 'b')
       await b.migrate('w', 'a')
     }
     const link = a.links().find((each) => each.peer === 'b')
-    expect(link).toMatchObject({ up: true, forced: false, security: 'plaintext', streams: 4 })
+    expect(link).toMatchObject({ up: true, forced: false, security: 'plaintext' })
     expect(link?.bytesPerSecond).toBeGreaterThan(0.9e9 / 8)
     expect(link?.rttMs).toBeLessThan(10)
   })
@@ -276,6 +276,8 @@ describe('the links of a node', () => {
     await a.run(await loadWorkload('kv'), { id: 'w' })
     await a.migrate('w', b.address)
     expect(a.links().find((link) => link.peer === 'b')).toMatchObject({ mode: 'internet', forced: true })
+    // The session does what is best there.
+    while (a.links().find((link) => link.peer === 'b')?.streams !== 17) await sleep(20)
   })
 })
 
@@ -301,7 +303,7 @@ describe('flags', () => {
   test('are obeyed within 5 s of a change by sessions that are open, with nothing lost', async () => {
     const flags = join(root, 'flags.json')
     await writeFile(flags, '{}')
-    const [a, b] = [await node('a', { flags }), await node('b')]
+    const [a, b] = [await node('a', { flags, mode: 'hybrid' }), await node('b', { mode: 'hybrid' })]
     const module = await loadWorkload('kv')
     for (const id of ['first', 'second', 'third']) await a.run(module, { id })
     const streams = (): number | undefined => a.links().find((link) => link.peer === 'b')?.streams

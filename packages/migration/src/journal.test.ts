@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -135,7 +136,7 @@ describe('the journal', () => {
     // A file may grow to 2 KiB here: the write that crosses it is cut short, without an error.
     const command = 'ulimit -f 2; exec "$0" "$@"'
     const writer = spawn('bash', ['-c', command, process.execPath, script, directory], { stdio: ['ignore', 'pipe', 'pipe'] })
-    const [said, complained] = await Promise.all([textOf(writer.stdout), textOf(writer.stderr)])
+    const [said, complained] = await Promise.all([textOf(writer.stdout), textOf(writer.stderr), once(writer, 'exit')])
     expect(complained).toContain('ERR_MIGRATION_JOURNAL_FAILED')
     const acknowledged = Number(said.trim().split('\n').at(-1))
     expect(acknowledged).toBeGreaterThan(5)
@@ -147,11 +148,13 @@ describe('the journal', () => {
     const script = new URL('../test/journal-writer.mjs', import.meta.url).pathname
     for (let run = 0; run < 5; run++) {
       const writer = spawn(process.execPath, [script, directory], { stdio: ['ignore', 'pipe', 'inherit'] })
+      const exited = once(writer, 'exit')
       let acknowledged = 0
       for await (const line of writer.stdout) {
         acknowledged = Number(String(line).trim().split('\n').at(-1))
         if (acknowledged >= 20 * (run + 1)) writer.kill('SIGKILL')
       }
+      await exited
       await using journal = await openJournal(directory)
       expect(acknowledged).toBeGreaterThanOrEqual(20 * (run + 1))
       expect(journal.get('w')?.epoch).toBeGreaterThanOrEqual(acknowledged)

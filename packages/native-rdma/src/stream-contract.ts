@@ -43,6 +43,8 @@ export interface FrameStream extends AsyncDisposable {
   readonly descriptor: number | undefined
   readonly sentBytes: number
   readonly receivedBytes: number
+  /** As in the options; may be changed, for what comes then. */
+  sendQueueBytes: number
   /** Whether `sendQueueBytes` are not reached. */
   readonly writable: boolean
   /** Queues a frame; on a stream that is closed or over it is dropped. @returns {@link FrameStream.writable} */

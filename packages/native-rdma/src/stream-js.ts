@@ -18,6 +18,7 @@ const TURN_BYTES = 262_144
 export class SocketFrameStream implements FrameStream {
   readonly backend: Backend
   readonly frames: AsyncIterable<readonly ReceivedStreamFrame[]>
+  sendQueueBytes: number
   readonly #socket: Socket
   readonly #hash: Hash
   readonly #settings: StreamSettings
@@ -38,6 +39,7 @@ export class SocketFrameStream implements FrameStream {
     this.#socket = socket
     this.#hash = hash
     this.#settings = settings
+    this.sendQueueBytes = settings.sendQueueBytes
     this.#parser = new StreamParser(hash, settings)
     this.#sealer = settings.secrets && new Sealer(settings.secrets.send, settings.rekeyBytes)
     this.frames = this.#read()
@@ -68,7 +70,7 @@ export class SocketFrameStream implements FrameStream {
   }
 
   get writable(): boolean {
-    return this.#end === END.open && !this.#isEnding && this.#socket.writableLength < this.#settings.sendQueueBytes
+    return this.#end === END.open && !this.#isEnding && this.#socket.writableLength < this.sendQueueBytes
   }
 
   write(frame: StreamFrame): boolean {

@@ -17,9 +17,9 @@ const DIGEST_BYTES = 16
 export class NativeFrameStream implements FrameStream {
   readonly backend: Backend
   readonly frames: AsyncIterable<readonly ReceivedStreamFrame[]>
+  sendQueueBytes: number
   readonly #addon: Addon
   readonly #link: Held<'stream'>
-  readonly #settings: StreamSettings
   /** Kept from the garbage collector until they are sent. */
   #lent: Uint8Array[] = []
   #lentFrom = 0
@@ -34,7 +34,7 @@ export class NativeFrameStream implements FrameStream {
   constructor(addon: Addon, backend: Backend, fd: number, received: Uint8Array, settings: StreamSettings) {
     this.backend = backend
     this.#addon = addon
-    this.#settings = settings
+    this.sendQueueBytes = settings.sendQueueBytes
     const rooms = new Uint32Array(256)
     for (const [type, bytes] of settings.bodyBytesMax) rooms[type] = bytes + 1
     const link = addon.streamOpen(
@@ -67,7 +67,7 @@ export class NativeFrameStream implements FrameStream {
   }
 
   get writable(): boolean {
-    return this.#end === END.open && !this.#isEnding && this.#queuedBytes < this.#settings.sendQueueBytes
+    return this.#end === END.open && !this.#isEnding && this.#queuedBytes < this.sendQueueBytes
   }
 
   write(frame: StreamFrame): boolean {

@@ -18,6 +18,12 @@ const PACKAGES = [
   { name: 'libzstd-dev', for: ALWAYS, present: () => existsSync('/usr/include/zstd.h'), without: 'native zstd' },
   { name: 'liblz4-dev', for: ALWAYS, present: () => existsSync('/usr/include/lz4.h'), without: 'native LZ4' },
   { name: 'libxxhash-dev', for: ALWAYS, present: () => existsSync('/usr/include/xxhash.h'), without: 'native XXH3' },
+  {
+    name: 'libipsec-mb1',
+    for: ALWAYS,
+    present: () => process.arch !== 'x64' || existsSync('/usr/lib/x86_64-linux-gnu/libIPSec_MB.so.1'),
+    without: 'AES-GCM by VAES: OpenSSL ciphers',
+  },
   { name: 'iproute2', for: LABS, present: () => onPath('ip'), without: 'the WAN lab' },
   { name: 'openssh-server', for: ['test'], present: () => existsSync('/usr/sbin/sshd'), without: 'the tests of transfers over ssh' },
   { name: 'iperf3', for: ['bench'], present: () => onPath('iperf3'), without: 'the comparison with iperf3' },

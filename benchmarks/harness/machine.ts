@@ -3,7 +3,7 @@ import { access, constants, readFile } from 'node:fs/promises'
 import { arch, cpus, loadavg, release, totalmem } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { promisify } from 'node:util'
-import { codecBackend, loadHash, socketBackend } from '@dwcp/native-rdma'
+import { codecBackend, loadHash, socketBackend, streamBackend } from '@dwcp/native-rdma'
 
 export interface Machine {
   readonly cpu: string
@@ -37,7 +37,13 @@ export async function describeMachine(tools: readonly string[]): Promise<Machine
     node: process.version,
     openssl: process.versions.openssl,
     loadAverage: loadavg()[0] ?? 0,
-    backends: { zstd: name(zstd), lz4: name(lz4), xxh3: name(hash.backend), sockets: name(socketBackend()) },
+    backends: {
+      zstd: name(zstd),
+      lz4: name(lz4),
+      xxh3: name(hash.backend),
+      sockets: name(socketBackend()),
+      seal: name(streamBackend(true)),
+    },
     tools: Object.fromEntries(await Promise.all(tools.map(async (tool) => [tool, (await toolVersion(tool)) ?? 'missing'] as const))),
   }
 }

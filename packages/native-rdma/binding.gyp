@@ -4,6 +4,7 @@
       "target_name": "dwcp_native",
       "sources": [
         "native/addon.cc",
+        "native/aes_gcm.cc",
         "native/allocate.cc",
         "native/delta_apply.cc",
         "native/delta_copies.cc",

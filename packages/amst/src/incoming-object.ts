@@ -1,4 +1,4 @@
-import { type NodeId, TRAFFIC_CLASSES, type TrafficClass } from '@dwcp/interface'
+import { type Clock, type NodeId, TRAFFIC_CLASSES, type TrafficClass } from '@dwcp/interface'
 import type { Hash } from '@dwcp/native-rdma/hash'
 import { BlockMap } from './block-map.js'
 import { type Checked, type Ending, encodeCredit, encodeHave, encodeNumber, encodeTrouble, haveRangesIn, type Opening } from './body.js'
@@ -62,6 +62,7 @@ export interface Arrival {
 
 export interface IncomingEnvironment {
   readonly peer: NodeId
+  readonly clock: Clock
   readonly hash: Hash
   readonly initialWindowBytes: number
   readonly windowBytes: number
@@ -92,6 +93,9 @@ interface Layout {
   readonly lengthBytes: number
 }
 
+/** For how long the sender need not know that a reader has caught up: at 2 GB/s that is some 16 chunks, and one frame instead of 16. */
+const TELL_MS = 2
+
 /** Hands the chunks of an object to one reader, and grants the sender as much as the reader has taken. */
 export class IncomingObjectState {
   readonly id: number
@@ -106,6 +110,7 @@ export class IncomingObjectState {
   #toldGranted: number
   /** Taken since the sender was last told. */
   #taken: number[] = []
+  #telling: Disposable | undefined
   /** What had arrived when the window last grew. */
   #widenedAt = 0
   #arrivedCost = 0
@@ -230,6 +235,7 @@ export class IncomingObjectState {
     this.#state = 'over'
     this.#broken = broken
     this.#chunks.clear()
+    this.#telling?.[Symbol.dispose]()
     this.#wake()
     this.#events.over(this)
   }
@@ -338,9 +344,15 @@ export class IncomingObjectState {
 
   #grant(hasNext: boolean): void {
     this.#granted = Math.max(this.#granted, this.#readCost + this.#windowBytes)
-    // A reader that has caught up says so at once: a live source may wait to hear that all of it has been taken.
-    const caughtUp = this.#taken.length > 0 && !hasNext
-    if ((this.#ending && !this.#layout) || (!caughtUp && this.#granted - this.#toldGranted < this.#windowBytes / 4)) return
+    if (this.#granted - this.#toldGranted >= this.#windowBytes / 4) return this.#tell()
+    // A live source may wait to hear that all of it has been taken.
+    if (this.#taken.length > 0 && !hasNext) this.#telling ??= this.#environment.clock.after(TELL_MS, () => this.#tell())
+  }
+
+  #tell(): void {
+    this.#telling?.[Symbol.dispose]()
+    this.#telling = undefined
+    if (this.#state === 'over' || (this.#ending && !this.#layout)) return
     const [received, placed] = this.#layout ? [0, this.#taken] : [this.#nextRead, []]
     this.#toldGranted = this.#granted
     this.#taken = []

@@ -1,4 +1,4 @@
-import { type NodeId, type ObjectProgress, type ObjectReceipt, TRAFFIC_CLASSES, type TrafficClass } from '@dwcp/interface'
+import { type Clock, type NodeId, type ObjectProgress, type ObjectReceipt, TRAFFIC_CLASSES, type TrafficClass } from '@dwcp/interface'
 import type { Hash } from '@dwcp/native-rdma/hash'
 import { AsyncQueue } from './async-queue.js'
 import {
@@ -44,6 +44,7 @@ export interface SendOptions {
 
 export interface ObjectsEnvironment {
   readonly peer: NodeId
+  readonly clock: Clock
   readonly hash: Hash
   readonly limits: AmstLimits
   readonly allowance: Allowance
@@ -268,11 +269,12 @@ export class Objects {
   }
 
   #arrive(id: number): IncomingObjectState {
-    const { allowance, hash, limits } = this.#environment
+    const { allowance, clock, hash, limits } = this.#environment
     const object = new IncomingObjectState(
       id,
       {
         peer: this.#environment.peer,
+        clock,
         hash,
         initialWindowBytes: Math.min(limits.initialWindowBytes, allowance.initialWindowBytes),
         windowBytes: this.#windowBytes,

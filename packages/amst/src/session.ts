@@ -138,6 +138,7 @@ export class TcpSession implements Session {
     this.#egress = new Egress({ clock, classes, shared, ready: () => this.#pump() })
     this.#objects = new Objects({
       peer: this.peer.nodeId,
+      clock,
       hash,
       limits,
       allowance,

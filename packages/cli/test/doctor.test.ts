@@ -13,6 +13,7 @@ const IDS = [
   'lz4',
   'xxh3',
   'socket-options',
+  'sealed-streams',
   'dirty-tracking',
   'bbr',
   'ktls',

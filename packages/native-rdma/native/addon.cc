@@ -258,8 +258,8 @@ Napi::Value Library(const Napi::CallbackInfo& info) {
     problem = dwcp::StreamProblem();
     if (problem.empty()) reason = "a thread of its own, libxxhash.so.0 " + dwcp::HashVersion();
   } else if (name == "seal") {
-    problem = dwcp::SealProblem();
-    if (problem.empty()) reason = dwcp::SealVersion();
+    problem = dwcp::AesGcmProblem();
+    if (problem.empty()) reason = dwcp::AesGcmVersion();
   }
   auto library = Napi::Object::New(env);
   library.Set("usable", Napi::Boolean::New(env, problem.empty()));

@@ -58,7 +58,7 @@ Bytes BytesOf(const Napi::Value& value) {
 
 uint32_t NumberOf(const Napi::Value& value) { return value.As<Napi::Number>().Uint32Value(); }
 
-std::unique_ptr<Seal> SealOf(const Napi::Value& value, Seal::Direction direction, uint64_t rekey_bytes) {
+std::unique_ptr<Seal> SealOf(const Napi::Value& value, AesGcm::Direction direction, uint64_t rekey_bytes) {
   Secret secret;
   std::copy_n(BytesOf(value).data, secret.size(), secret.data());
   return Seal::Create(secret, direction, rekey_bytes);
@@ -73,8 +73,8 @@ Napi::Value Open(const Napi::CallbackInfo& info) {
   options.send_queue_bytes = CountOf(info[3]);
   if (!info[5].IsUndefined()) {
     const uint64_t rekey_bytes = CountOf(info[7]);
-    options.sealing = SealOf(info[5], Seal::Direction::kSeal, rekey_bytes);
-    options.opening = SealOf(info[6], Seal::Direction::kOpen, rekey_bytes);
+    options.sealing = SealOf(info[5], AesGcm::Direction::kSeal, rekey_bytes);
+    options.opening = SealOf(info[6], AesGcm::Direction::kOpen, rekey_bytes);
     if (options.sealing == nullptr || options.opening == nullptr) return Napi::String::New(env, "OpenSSL refuses AES-256-GCM");
   }
   StreamThread* thread = StreamThread::Get();

@@ -1,4 +1,4 @@
-import { codecBackend, loadHash, socketBackend, trackDirtyPages } from '@dwcp/native-rdma'
+import { codecBackend, loadHash, socketBackend, streamBackend, trackDirtyPages } from '@dwcp/native-rdma'
 import { type Examination, missing, ok, reasonOf, warning } from './check.js'
 
 /** Node's types do not declare the engine's WebAssembly; this little of it is used. */
@@ -49,6 +49,16 @@ export const addonChecks: readonly Examination[] = [
       return kind === 'native'
         ? ok(`native: ${reason}`)
         : missing(reason, `no choice of congestion control, no pacing, no TCP_INFO; ${INSTALL}`)
+    },
+  },
+  {
+    id: 'sealed-streams',
+    title: 'sealed streams',
+    find: async () => {
+      const { kind, reason } = streamBackend(true)
+      return kind === 'native'
+        ? ok(`native: ${reason}`)
+        : warning(`node:crypto: ${reason}`, `slower, and on the thread of the application; for the native ones: ${INSTALL}`)
     },
   },
   {

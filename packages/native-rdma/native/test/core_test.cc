@@ -535,8 +535,8 @@ dwcp::LinkOptions StreamOptions(bool is_sealed, bool is_caller, size_t queue_byt
   dwcp::Secret secrets[2];
   secrets[0].fill(1);
   secrets[1].fill(2);
-  options.sealing = dwcp::Seal::Create(secrets[is_caller ? 0 : 1], dwcp::Seal::Direction::kSeal, kTestRekeyBytes);
-  options.opening = dwcp::Seal::Create(secrets[is_caller ? 1 : 0], dwcp::Seal::Direction::kOpen, kTestRekeyBytes);
+  options.sealing = dwcp::Seal::Create(secrets[is_caller ? 0 : 1], dwcp::AesGcm::Direction::kSeal, kTestRekeyBytes);
+  options.opening = dwcp::Seal::Create(secrets[is_caller ? 1 : 0], dwcp::AesGcm::Direction::kOpen, kTestRekeyBytes);
   CHECK(options.sealing != nullptr && options.opening != nullptr);
   return options;
 }
@@ -704,7 +704,7 @@ void TestStream() {
     std::printf("stream: NOT TESTED: %s\n", dwcp::HashProblem().c_str());
     return;
   }
-  const bool can_seal = dwcp::SealProblem().empty();
+  const bool can_seal = dwcp::AesGcmProblem().empty();
   for (const bool is_sealed : {false, true}) {
     if (is_sealed && !can_seal) continue;
     TestStreamAttacks(is_sealed);
@@ -712,7 +712,7 @@ void TestStream() {
     TestStreamFlow(is_sealed);
     TestStreamThread(is_sealed);
   }
-  std::printf("stream: tested\nseal: %s\n", can_seal ? "tested" : ("NOT TESTED: " + dwcp::SealProblem()).c_str());
+  std::printf("stream: tested\nseal: %s\n", can_seal ? "tested" : ("NOT TESTED: " + dwcp::AesGcmProblem()).c_str());
 }
 
 }  // namespace

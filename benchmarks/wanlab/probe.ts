@@ -2,6 +2,7 @@ import { createSocket } from 'node:dgram'
 
 /**
  * UDP probe, run on one side of a lab: `echo PORT` sends everything back; `rtt HOST PORT COUNT` prints round trips in ms as JSON;
+ * `ping HOST PORT EVERY_MS SECONDS` sends evenly and prints the round trips of what came back;
  * `flood HOST PORT BYTES PER_SECOND SECONDS` sends datagrams evenly; `sink PORT QUIET_MS` prints what arrived until that long a silence.
  * Each server prints `ready` first.
  */
@@ -9,6 +10,7 @@ const [verb, ...rest] = process.argv.slice(2)
 const [first = '', second = '', third = '', fourth = '', fifth = ''] = rest
 if (verb === 'echo') echo(Number(first))
 else if (verb === 'rtt') await roundTrips(first, Number(second), Number(third))
+else if (verb === 'ping') await ping(first, Number(second), Number(third), Number(fourth))
 else if (verb === 'flood') await flood(first, Number(second), Number(third), Number(fourth), Number(fifth))
 else if (verb === 'sink') sink(Number(first), Number(second))
 else throw new TypeError(`unknown probe ${verb}`)
@@ -29,6 +31,23 @@ async function roundTrips(host: string, port: number, count: number): Promise<vo
     await answered
     samplesMs.push(performance.now() - sentMs)
   }
+  socket.close()
+  console.log(JSON.stringify(samplesMs))
+}
+
+async function ping(host: string, port: number, everyMs: number, seconds: number): Promise<void> {
+  const socket = createSocket('udp4')
+  const samplesMs: number[] = []
+  socket.on('message', (message) => samplesMs.push(performance.now() - message.readDoubleBE()))
+  const endMs = performance.now() + seconds * 1000
+  while (performance.now() < endMs) {
+    const message = Buffer.alloc(32)
+    message.writeDoubleBE(performance.now())
+    socket.send(message, port, host)
+    await new Promise((resolve) => setTimeout(resolve, everyMs))
+  }
+  // For the last ones.
+  await new Promise((resolve) => setTimeout(resolve, 1000))
   socket.close()
   console.log(JSON.stringify(samplesMs))
 }

@@ -5,7 +5,8 @@ import { type Peer, startPeer } from '../../harness/process.js'
 import type { Contender, Measurement } from '../../harness/suite.js'
 import type { WanLab } from '../../wanlab/lab.js'
 import { certificatesFor } from '../transport/certificates.js'
-import type { WanConnect, WanSent } from './end-process.js'
+import type { WanConnect, WanListen, WanSent } from './end-process.js'
+import type { Hold } from './in-lab.js'
 
 const END = new URL('./end-process.js', import.meta.url)
 const IPERF_PORT = '15201'
@@ -21,8 +22,8 @@ export interface WanTransfer {
 }
 
 /** @dwcp/amst with its defaults and TLS: a new session for each run, one object. */
-export async function amstContender(lab: WanLab, transfer: WanTransfer, hold: (held: Peer) => Peer): Promise<Contender> {
-  const { sender, receiver, target } = await ends(lab, hold)
+export async function amstContender(lab: WanLab, transfer: WanTransfer, hold: Hold, options: EndOptions = {}): Promise<Contender> {
+  const { sender, receiver, target } = await startEnds(lab, hold, options)
   const run = async (): Promise<Measurement> => {
     const bytes = Math.ceil(transfer.limitBytesPerSecond * transfer.seconds)
     const lost = await lossCounter(lab)
@@ -41,8 +42,13 @@ export async function amstContender(lab: WanLab, transfer: WanTransfer, hold: (h
   return { name: 'amst, TLS', ours: true, run }
 }
 
-/** iperf3 with BBR: no integrity check, no encryption. */
-export function iperfContender(lab: WanLab, streams: number, transfer: WanTransfer): Contender {
+/** iperf3: no integrity check, no encryption. */
+export function iperfContender(
+  lab: WanLab,
+  streams: number,
+  transfer: WanTransfer,
+  congestionControl: CongestionControl = 'bbr',
+): Contender {
   const run = async (): Promise<Measurement> => {
     const lost = await lossCounter(lab)
     const { settleSeconds, seconds } = transfer
@@ -52,11 +58,11 @@ export function iperfContender(lab: WanLab, streams: number, transfer: WanTransf
       '-O',
       String(Math.round(settleSeconds)),
     ]
-    const { end } = await iperf(lab, ['-P', String(streams), ...times])
+    const { end } = await iperf(lab, ['-C', congestionControl, '-P', String(streams), ...times])
     const resentRatio = (end.sum_sent.retransmits * MSS_BYTES) / end.sum_sent.bytes
     return measurement(end.sum_received.bits_per_second / 8, { resentRatio, lostRatio: await lost() }, transfer)
   }
-  return { name: `iperf3 bbr ×${streams}`, ours: false, run }
+  return { name: `iperf3 ${congestionControl} ×${streams}`, ours: false, run }
 }
 
 const MSS_BYTES = 1448
@@ -92,28 +98,37 @@ async function lossCounter(lab: WanLab): Promise<() => Promise<number>> {
   }
 }
 
-interface Ends {
+export interface EndOptions {
+  /** Of the lab, for the listener to tell beside its first. */
+  readonly paths?: readonly number[]
+  /** Before the sender's own command line. */
+  readonly sendWith?: readonly string[]
+}
+
+export interface Ends {
   readonly sender: Peer
   readonly receiver: Peer
   readonly target: WanConnect
 }
 
-async function ends(lab: WanLab, hold: (held: Peer) => Peer): Promise<Ends> {
+/** Two processes, one on each side; the second listens. */
+export async function startEnds(lab: WanLab, hold: Hold, { paths = [], sendWith = [] }: EndOptions = {}): Promise<Ends> {
   const [sender, receiver] = [
-    hold(startPeer(END, (command) => lab.command('a', command))),
+    hold(startPeer(END, (command) => lab.command('a', [...sendWith, ...command]))),
     hold(startPeer(END, (command) => lab.command('b', command))),
   ]
   const certificates = await certificatesFor(['sender', 'receiver'])
   const [theirs, ours] = [certificates.get('receiver'), certificates.get('sender')]
   if (theirs === undefined || ours === undefined) throw new TypeError('two certificates were asked for')
   const host = lab.address('b')
-  const { port } = await receiver.ask<{ readonly port: number }>({ method: 'listen', argument: { host, tls: theirs } })
+  const listening: WanListen = { host, tls: theirs, addresses: paths.map((path) => lab.address('b', path)) }
+  const { port } = await receiver.ask<{ readonly port: number }>({ method: 'listen', argument: listening })
   return { sender, receiver, target: { host, port, tls: ours } }
 }
 
 /** One object, timed from `connect()` to its receipt, and from `send()` on a session that has been open for a second. */
-export async function startContenders(lab: WanLab, bytes: number, hold: (held: Peer) => Peer): Promise<readonly Contender[]> {
-  const { sender, target } = await ends(lab, hold)
+export async function startContenders(lab: WanLab, bytes: number, hold: Hold): Promise<readonly Contender[]> {
+  const { sender, target } = await startEnds(lab, hold)
   const sendMs = async (): Promise<number> => {
     const startMs = performance.now()
     await sender.ask<WanSent>({ method: 'send', argument: { bytes } })
@@ -140,20 +155,23 @@ export async function startContenders(lab: WanLab, bytes: number, hold: (held: P
 /** As iperf3 counts it: from its first byte, on connections that are there, to the last that it has sent. */
 export function iperfStartContender(lab: WanLab, streams: number, bytes: number): Contender {
   const run = async (): Promise<Measurement> => {
-    const { end } = await iperf(lab, ['-P', String(streams), '-n', String(bytes)])
+    const { end } = await iperf(lab, ['-C', 'bbr', '-P', String(streams), '-n', String(bytes)])
     return { rate: end.sum_received.bits_per_second / 1e6 }
   }
   return { name: `iperf3 bbr ×${streams}`, ours: false, run }
 }
 
-async function iperf(lab: WanLab, options: readonly string[]): Promise<IperfReport> {
-  const server = lab.spawn('b', ['stdbuf', '-oL', 'iperf3', '-s', '-1', '-p', IPERF_PORT], { stdio: ['ignore', 'pipe', 'inherit'] })
+export type CongestionControl = 'bbr' | 'cubic'
+
+/** From side a to side b. */
+export async function iperf(lab: WanLab, options: readonly string[], port: string = IPERF_PORT): Promise<IperfReport> {
+  const server = lab.spawn('b', ['stdbuf', '-oL', 'iperf3', '-s', '-1', '-p', port], { stdio: ['ignore', 'pipe', 'inherit'] })
   const ended = once(server, 'exit')
   try {
     if (server.stdout === null) throw new TypeError('iperf3 has no output')
     for await (const line of createInterface({ input: server.stdout })) if (line.includes('listening')) break
     server.stdout.resume()
-    const { stdout } = await lab.exec('a', ['iperf3', '-c', lab.address('b'), '-p', IPERF_PORT, '-C', 'bbr', ...options, '-J'])
+    const { stdout } = await lab.exec('a', ['iperf3', '-c', lab.address('b'), '-p', port, ...options, '-J'])
     return JSON.parse(stdout)
   } finally {
     server.kill()

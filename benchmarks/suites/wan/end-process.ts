@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { connect, listen, type Session, type SessionMode } from '@dwcp/amst'
 import type { TlsCredentials } from '@dwcp/interface'
 import { answerParent } from '../../harness/process.js'
@@ -10,6 +11,13 @@ export interface WanConnect {
   readonly tls: TlsCredentials
 }
 
+export interface WanListen {
+  readonly host: string
+  readonly tls: TlsCredentials
+  /** Others than `host`, for more than one path. */
+  readonly addresses?: readonly string[]
+}
+
 export interface WanSent {
   /** TCP's own, of all streams. */
   readonly retransmittedRatio: number
@@ -17,12 +25,16 @@ export interface WanSent {
   readonly congestionControl: string
 }
 
+const QUESTION = new Uint8Array(200)
+const PATTERN_BYTES = 16 * 2 ** 20
+
 let received = 0
 let session: Session | undefined
+let isSending = false
 
 answerParent({
-  async listen({ host, tls }: { host: string; tls: TlsCredentials }) {
-    const server = await listen({ nodeId: 'receiver', host, port: 0, tls })
+  async listen({ host, tls, addresses = [] }: WanListen) {
+    const server = await listen({ nodeId: 'receiver', host: addresses.length > 0 ? '0.0.0.0' : host, port: 0, tls, addresses })
     void takeAll(server)
     return { port: server.address.port }
   },
@@ -46,6 +58,24 @@ answerParent({
   async setMode({ mode }: { mode: SessionMode }) {
     session?.setMode(mode)
   },
+  /** Until `stop`. */
+  async sendOn(): Promise<void> {
+    if (session === undefined) throw new TypeError('connect first')
+    isSending = true
+    await session.send(endless(), { class: 'bulk' })
+  },
+  async stop() {
+    isSending = false
+  },
+  /** Requests at even times, each in ms until its answer. */
+  async ask({ everyMs, seconds }: { everyMs: number; seconds: number }): Promise<readonly number[]> {
+    const asked: Promise<number>[] = []
+    for (const endMs = performance.now() + seconds * 1000; performance.now() < endMs; await sleep(everyMs)) asked.push(askOnce())
+    return Promise.all(asked)
+  },
+  async streams() {
+    return session?.stats().streams.length
+  },
   async received() {
     return received
   },
@@ -58,7 +88,19 @@ async function takeAll(sessions: AsyncIterable<Session>): Promise<void> {
   }
 }
 
-async function takeObjects({ incoming }: Session): Promise<void> {
+async function askOnce(): Promise<number> {
+  const startMs = performance.now()
+  await session?.request('echo', QUESTION)
+  return performance.now() - startMs
+}
+
+async function* endless(): AsyncGenerator<Uint8Array> {
+  while (isSending) yield* pattern(PATTERN_BYTES)
+}
+
+async function takeObjects(from: Session): Promise<void> {
+  from.handle('echo', async (payload) => payload)
+  const { incoming } = from
   for await (const transfer of incoming) {
     for await (const bytes of transfer.stream) received += bytes.byteLength
     transfer.complete()

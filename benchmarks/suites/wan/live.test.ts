@@ -44,6 +44,26 @@ describe.skipIf(obstacle !== undefined && process.env['CI'] !== 'true')('while a
     expect(streams).toBe(17)
     expect(congestionControl).toBe('bbr')
   })
+
+  test('a near path that holds each connection back gets more of them', { timeout: 60_000 }, async () => {
+    await using lab = await openWanLab({ rttMs: 1, rateBitsPerSecond: 200e6, queueMs: 10, flowRateBitsPerSecond: 20e6 })
+    await using ends = await connected(lab)
+    const { sender } = ends.where('caller')
+    const sent = sender.ask({ method: 'sendOn' })
+    while ((await sender.ask<number>({ method: 'streams' })) < 9) await sleep(100)
+    await sender.ask({ method: 'stop' })
+    await sent
+  })
+
+  test('another address of the listener takes its share', async () => {
+    await using lab = await openWanLab({ rttMs: 40, rateBitsPerSecond: 100e6, queueMs: 50 })
+    await lab.addPath(1, { rttMs: 60, rateBitsPerSecond: 60e6, queueMs: 50 })
+    await using ends = await connected(lab, [lab.address('b', 1)])
+    const { sender, receiver } = ends.where('caller')
+    await sender.ask<WanSent>({ method: 'send', argument: { bytes: BYTES / 4 } })
+    expect(await receiver.ask<number>({ method: 'received' })).toBe(BYTES / 4)
+    expect((await lab.stats(1)).ab.outBytes).toBeGreaterThan(BYTES / 40)
+  })
 })
 
 interface Ends extends AsyncDisposable {
@@ -51,14 +71,14 @@ interface Ends extends AsyncDisposable {
 }
 
 /** Two processes in the lab, with a session between them. */
-async function connected(lab: WanLab): Promise<Ends> {
+async function connected(lab: WanLab, addresses: readonly string[] = []): Promise<Ends> {
   const [caller, listener] = [
     startPeer(END, (command) => lab.command('a', command)),
     startPeer(END, (command) => lab.command('b', command)),
   ]
   const certificates = await certificatesFor(['sender', 'receiver'])
   const host = lab.address('b')
-  const listening = { method: 'listen', argument: { host, tls: certificates.get('receiver') } }
+  const listening = { method: 'listen', argument: { host, tls: certificates.get('receiver'), addresses } }
   const { port } = await listener.ask<{ readonly port: number }>(listening)
   await caller.ask({ method: 'connect', argument: { host, port, tls: certificates.get('sender') } })
   return {

@@ -3,10 +3,11 @@ import { setMaxListeners } from 'node:events'
 import type { Socket } from 'node:net'
 import { type Address, type Clock, type Logger, type NodeId, type Principal, silentLogger, systemClock } from '@dwcp/interface'
 import { loadHash } from '@dwcp/native-rdma/hash'
+import { parseAddress } from './address.js'
 import { checkRate, resolveClasses } from './class-shares.js'
 import { dialDatagrams } from './datagram/open-path.js'
 import { within } from './deadline.js'
-import { dial, parseAddress } from './dial.js'
+import { dial } from './dial.js'
 import { amstError } from './errors.js'
 import type { Allowance, Hello } from './hello.js'
 import { greet } from './join.js'
@@ -17,13 +18,14 @@ import { endWhenRevoked, exportedKey, identify, type SecurityOptions, securityFo
 import { type Session, TcpSession } from './session.js'
 import { isFar, roundTripMs } from './stream.js'
 import { letGo, StreamKeeper } from './stream-keeper.js'
+import { StreamSearch } from './stream-search.js'
 
 /** Whom to dial as, whom to expect, and within which bounds. */
 export interface ConnectOptions extends SecurityOptions, RateOptions {
   /** Refuse anyone else at that address. @defaultValue whoever the configured authorities vouch for */
   readonly expect?: NodeId
   /**
-   * TCP connections of the session, 1 to the listener's `streamsPerSession`. A function is asked again each second, and the session grows
+   * TCP connections of the session (all but one of them once more for each other path), 1 to the listener's `streamsPerSession`. A function is asked again each second, and the session grows
    * or shrinks to it. 'auto': 17 where the path is taken for a long one (see `mode`), since many start faster there, and 4 elsewhere.
    * @defaultValue 'auto'
    */
@@ -32,6 +34,8 @@ export interface ConnectOptions extends SecurityOptions, RateOptions {
   readonly mode?: SessionMode
   /** What the peer is asked to send at most, in bytes per second, from 1. @defaultValue no limit */
   readonly receiveBytesPerSecond?: number
+  /** Opens as many streams to each other address that the listener tells, for what goes that way beside. @defaultValue true */
+  readonly paths?: boolean
   /** Offers datagrams over UDP, where the listener does too. @defaultValue false */
   readonly datagrams?: boolean
   readonly signal?: AbortSignal
@@ -98,7 +102,12 @@ export async function openSession(address: Address, options: ConnectOptions, hoo
   checkRate(rateBytesPerSecond)
   checkRate(receiveBytesPerSecond, 'receiveBytesPerSecond')
   let isPathFar = false
-  const wanted = (): number => Math.min(streamsOf(streams, isWide(mode, isPathFar)), limits.streamsPerSession)
+  const search = new StreamSearch(STREAMS_AUTO.near, limits.streamsPerSession)
+  const wanted = (): number => {
+    const count = countOf(streams)
+    const auto = isWide(mode, isPathFar) ? STREAMS_AUTO.wideArea : search.count
+    return Math.min(count === 'auto' ? auto : count, limits.streamsPerSession)
+  }
   const clock = options.clock ?? systemClock
   const hello: Hello = {
     kind: 'open',
@@ -139,7 +148,6 @@ export async function openSession(address: Address, options: ConnectOptions, hoo
         )
       }
       const joinable = {
-        address,
         security: options,
         secret: answer.secret,
         tag: answer.tag,
@@ -164,9 +172,11 @@ export async function openSession(address: Address, options: ConnectOptions, hoo
           mode = session.mode
           keeper.adjust()
         },
-        freshStreams: () => void keeper.replace(session.stats().minRttMs ?? 0),
+        freshStreams: (index) => void keeper.replace(index),
       })
+      const others = (options.paths ?? true) ? (answer.addresses ?? []).map(parseAddress) : []
       const keeper = new StreamKeeper(session, joinable, {
+        addresses: [address, ...others],
         clock,
         logger,
         timeoutMs,
@@ -187,12 +197,16 @@ export async function openSession(address: Address, options: ConnectOptions, hoo
       }
       session.addStream(0, { socket, rest: greeting.rest })
       session.setMode(mode)
+      const deliveredOf = deliveryMeter(session, clock)
       const adjust = (): void => {
         if (session.isOver) return
+        const delivered = deliveredOf()
+        if (countOf(streams) === 'auto' && !isWide(mode, isPathFar)) search.observe(delivered)
         keeper.adjust()
-        if (typeof streams === 'function') clock.after(ADJUST_MS, adjust)
+        clock.after(ADJUST_MS, adjust)
       }
-      adjust()
+      if (typeof streams === 'number') keeper.adjust()
+      else adjust()
       letGo(dialled)
       return { session, instance: Buffer.from(answer.instance).toString('hex'), tag: answer.tag }
     } catch (error) {
@@ -204,11 +218,23 @@ export async function openSession(address: Address, options: ConnectOptions, hoo
   })
 }
 
-function streamsOf(streams: NonNullable<ConnectOptions['streams']>, isLong: boolean): number {
+function countOf(streams: NonNullable<ConnectOptions['streams']>): StreamCount {
   const count = typeof streams === 'function' ? streams() : streams
-  if (count === 'auto') return isLong ? STREAMS_AUTO.wideArea : STREAMS_AUTO.near
-  if (Number.isInteger(count) && count >= 1) return count
+  if (count === 'auto' || (Number.isInteger(count) && count >= 1)) return count
   throw new RangeError(`streams must be a positive integer, not ${count}`)
+}
+
+/** @returns what gives bytes per second since it was last asked, both ways; undefined where nothing was under way, or a limit held it. */
+function deliveryMeter(session: TcpSession, clock: Clock): () => number | undefined {
+  let last = { atMs: clock.monotonicMs(), bytes: 0, heldMs: 0, isBusy: false }
+  return () => {
+    const { objectsOpen, rateHeldMs, receivedBytes, sentBytes } = session.stats()
+    const now = { atMs: clock.monotonicMs(), bytes: sentBytes + receivedBytes, heldMs: rateHeldMs, isBusy: objectsOpen > 0 }
+    const isWhole = last.isBusy && now.isBusy && now.heldMs === last.heldMs && now.atMs > last.atMs
+    const rate = ((now.bytes - last.bytes) * 1000) / (now.atMs - last.atMs)
+    last = now
+    return isWhole ? rate : undefined
+  }
 }
 
 export const allowanceOf = (limits: AmstLimits, reconnectMs: number = limits.reconnectMs): Allowance => ({

@@ -84,13 +84,3 @@ export function tlsFailure(where: string, cause: Error): Error {
     cause,
   })
 }
-
-/** @throws RangeError */
-export function parseAddress(address: Address | string): Address {
-  if (typeof address !== 'string') return address
-  const match = /^(?:\[([^\]]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(address)
-  const host = match?.[1] ?? match?.[2]
-  const port = Number(match?.[3])
-  if (host === undefined || port < 1 || port > 65_535) throw new RangeError(`"${address}" is no address: write host:port or [ipv6]:port`)
-  return { host, port }
-}

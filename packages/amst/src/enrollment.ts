@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net'
 import { type Address, DwcpError } from '@dwcp/interface'
-import { dial, parseAddress } from './dial.js'
+import { parseAddress } from './address.js'
+import { dial } from './dial.js'
 import { amstError, codeOf } from './errors.js'
 import { readGreeting } from './greeting.js'
 import { encodeHello } from './hello.js'

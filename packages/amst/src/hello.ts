@@ -1,4 +1,5 @@
 import { decode, encode } from '@msgpack/msgpack'
+import { isLiteral } from './address.js'
 import { type AmstErrorCode, amstError } from './errors.js'
 
 /** The first bytes of every connection, in both directions: magic, version, kind, length, msgpack. See docs/wire/amst.md. */
@@ -6,6 +7,8 @@ const PREAMBLE_BYTES = 8
 const HELLO_BYTES_MAX = 4096
 const MAGIC = Buffer.from('AMS3')
 const WIRE_VERSION = 1
+/** That a listener tells beside the one that was called. */
+export const ADDRESSES_MAX = 8
 const KINDS = ['open', 'join', 'accept', 'joined', 'refuse', 'seal', 'enroll', 'enrolled'] as const
 
 /** What one end takes in; the other keeps to it. */
@@ -41,6 +44,8 @@ export type Hello =
       readonly tag: Uint8Array
       /** Where the listener takes datagrams; 0: under the number that was called; left out: nowhere. */
       readonly datagramPort?: number
+      /** Others of the listener, each an IP literal with a port; left out: none. */
+      readonly addresses?: readonly string[]
     }
   | { readonly kind: 'join'; readonly secret: Uint8Array; readonly index: number }
   | { readonly kind: 'joined' }
@@ -89,7 +94,14 @@ export function decodeHello(bytes: Buffer): Hello {
     case 'open':
       return { kind, ...fields.party(), previous: fields.bytes('previous', 8) }
     case 'accept':
-      return { kind, ...fields.party(), secret: fields.bytes('secret', 16), tag: fields.bytes('tag', 8), ...fields.datagrams() }
+      return {
+        kind,
+        ...fields.party(),
+        secret: fields.bytes('secret', 16),
+        tag: fields.bytes('tag', 8),
+        ...fields.datagrams(),
+        ...fields.addresses(),
+      }
     case 'join':
       return { kind, secret: fields.bytes('secret', 16), index: fields.integer('index', 0) }
     case 'joined':
@@ -166,6 +178,18 @@ class Fields {
     const datagramPort = this.integer('datagramPort', 0)
     if (datagramPort > 65_535) throw wrong('datagramPort')
     return { datagramPort }
+  }
+
+  addresses(): { addresses?: readonly string[] } {
+    const value = this.#values.get('addresses')
+    if (value === undefined) return {}
+    if (!Array.isArray(value) || value.length > ADDRESSES_MAX) throw wrong('addresses')
+    return {
+      addresses: value.map((text: unknown) => {
+        if (typeof text === 'string' && isLiteral(text)) return text
+        throw wrong('addresses')
+      }),
+    }
   }
 
   has(name: string): boolean {

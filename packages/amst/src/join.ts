@@ -9,7 +9,6 @@ import type { Connection } from './stream.js'
 
 /** A session of this end's, as the listener knows it. */
 export interface JoinableSession {
-  readonly address: Address
   readonly security: DialSecurity
   readonly secret: Uint8Array
   readonly tag: Uint8Array
@@ -23,18 +22,20 @@ export interface JoinableSession {
  * Another connection for a session. The first stream speaks TLS; where it does, the others are sealed with its keys, and carry frames at
  * once: whether the listener has the session shows in its first frame.
  *
+ * @param address - To which of the peer's addresses.
  * @param dialled - Is used if it is there.
  */
 export async function joinStream(
   session: JoinableSession,
   index: number,
+  address: Address,
   signal: AbortSignal,
   dialled?: Promise<Socket>,
 ): Promise<Connection> {
-  const { address, security, secret, tag, key } = session
+  const { security, secret, tag, key } = session
   const isSealed = index > 0 && key !== undefined
   const socket = (await dialled?.catch(() => undefined)) ?? (await dial(address, isSealed ? {} : security, signal))
-  if (!isSealed) return { socket, rest: (await greet(socket, session, { kind: 'join', secret, index }, signal)).rest }
+  if (!isSealed) return { socket, rest: (await greet(socket, { address, security }, { kind: 'join', secret, index }, signal)).rest }
   session.serial += 1
   socket.write(encodeHello({ kind: 'seal', tag, index, serial: session.serial }))
   return { socket, rest: Buffer.alloc(0), secrets: streamSecrets({ shared: key, serial: session.serial, isCaller: true }) }
@@ -43,7 +44,7 @@ export async function joinStream(
 /** Says `hello`, and has the answer. */
 export async function greet(
   socket: Socket,
-  { address, security }: Pick<JoinableSession, 'address' | 'security'>,
+  { address, security }: { readonly address: Address; readonly security: DialSecurity },
   hello: Hello,
   signal: AbortSignal,
 ): Promise<Greeting> {

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { createServer, type Server as NetServer, type Socket } from 'node:net'
+import { createServer, isIP, type Server as NetServer, type Socket } from 'node:net'
 import { createServer as createTlsServer, type TLSSocket, type Server as TlsServer } from 'node:tls'
 import {
   type Address,
@@ -15,6 +15,7 @@ import {
 } from '@dwcp/interface'
 import { type Hash, loadHash } from '@dwcp/native-rdma/hash'
 import { streamSecrets } from '@dwcp/native-rdma/stream'
+import { formatAddress, isLiteral } from './address.js'
 import { AsyncQueue } from './async-queue.js'
 import { type ClassShares, resolveClasses } from './class-shares.js'
 import { allowanceOf, type OpenedSession } from './connect.js'
@@ -23,7 +24,7 @@ import { DatagramSocket } from './datagram/socket.js'
 import { EnrollmentDesk } from './enrollment.js'
 import { type AmstError, amstError, messageOf } from './errors.js'
 import { type Greeting, readGreeting } from './greeting.js'
-import { encodeHello, type Hello } from './hello.js'
+import { ADDRESSES_MAX, encodeHello, type Hello } from './hello.js'
 import { type AmstLimits, resolveLimits } from './limits.js'
 import { RateLimit } from './rate-limit.js'
 import { ReplayWindow } from './replay-window.js'
@@ -74,6 +75,8 @@ export class Listener implements Server {
   readonly #logger: Logger
   readonly #hash: Hash
   readonly #instance: Uint8Array
+  /** Other addresses of this listener. */
+  readonly #others: readonly string[]
   readonly #server: NetServer
   readonly #tlsServer: TlsServer | undefined
   readonly #desk: EnrollmentDesk | undefined
@@ -104,6 +107,7 @@ export class Listener implements Server {
     this.#classes = resolveClasses(options.classes)
     this.#rate = hooks.sharedRate ?? new RateLimit(this.#clock, options.rateBytesPerSecond)
     this.#instance = hooks.instance ?? randomBytes(16)
+    this.#others = otherAddresses(options.addresses ?? [])
     this.#security = securityFor(options, options.host ?? '127.0.0.1')
     this.#server = createServer({ noDelay: true, pauseOnConnect: true }, (socket) => this.#meet(socket))
     if (!options.tls) return
@@ -338,6 +342,7 @@ export class Listener implements Server {
         secret,
         tag,
         ...this.#datagramPort(),
+        ...this.#otherAddresses(),
       }),
     )
     if (this.#datagrams) routeDatagrams(session, this.#datagrams, { shared: joinable.key ?? secret, tag, isCaller: false }, this.#clock)
@@ -345,6 +350,12 @@ export class Listener implements Server {
     if (this.#hooks.opened) this.#hooks.opened({ session, instance, tag })
     else this.#queue.push(session)
     session.addStream(0, { socket, rest })
+  }
+
+  #otherAddresses(): { addresses?: readonly string[] } {
+    if (this.#others.length === 0) return {}
+    const { port } = this.#address
+    return { addresses: this.#others.map((other) => (isIP(other) === 0 ? other : formatAddress({ host: other, port }))) }
   }
 
   #datagramPort(): { datagramPort?: number } {
@@ -385,6 +396,15 @@ export class Listener implements Server {
     socket.resume()
     socket.end(isTls ? ALERT_PROTOCOL_VERSION : encodeHello({ kind: 'refuse', code: error.code, message: error.message.slice(0, 500) }))
   }
+}
+
+/** @throws RangeError */
+function otherAddresses(given: readonly (Address | string)[]): readonly string[] {
+  const addresses = given.map((address) => (typeof address === 'string' ? address : formatAddress(address)))
+  const wrong = addresses.find((address) => isIP(address) === 0 && !isLiteral(address))
+  if (wrong !== undefined) throw new RangeError(`"${wrong}" is no IP literal, such as 192.0.2.1, 192.0.2.1:7400 or [2001:db8::1]:7400`)
+  if (addresses.length > ADDRESSES_MAX) throw new RangeError(`addresses has ${addresses.length}, and at most ${ADDRESSES_MAX} are told`)
+  return addresses
 }
 
 const causeOf = (error: unknown): string | undefined => (error instanceof Error && error.cause ? messageOf(error.cause) : undefined)

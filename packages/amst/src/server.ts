@@ -11,6 +11,11 @@ export interface ListenOptions extends SecurityOptions, RateOptions {
   readonly host?: string
   /** @defaultValue 0: any free one */
   readonly port?: number
+  /**
+   * Others under which this listener is reached, at most 8 IP literals, with a port where it is another: callers open streams to each, for what goes that way
+   * beside. They are told once it is known who calls. @defaultValue none
+   */
+  readonly addresses?: readonly (Address | string)[]
   /** Whom to let in, beyond what TLS proves. @defaultValue everyone */
   readonly accept?: (peer: Principal, remote: Address) => boolean
   /**

@@ -88,8 +88,8 @@ export interface SessionEnvironment {
   readonly reconnectMs: number
   /** The dialling end opens another. */
   readonly streamDied?: ((index: number) => void) | undefined
-  /** And takes fresh ones in place of those that there are. */
-  readonly freshStreams?: (() => void) | undefined
+  /** And takes fresh ones in place of those on the path of this one. */
+  readonly freshStreams?: ((index: number) => void) | undefined
   /** And opens or retires some where the mode asks for more or fewer. */
   readonly modeChanged?: (() => void) | undefined
 }
@@ -158,7 +158,7 @@ export class TcpSession implements Session {
       clock,
       streams: () => this.#carriers(),
       isSending: () => this.#state !== 'over' && this.#objects.outgoing > 0,
-      moved: () => this.#askForFreshStreams(),
+      moved: (stream) => this.#askForFreshStreams(stream.index),
     })
     this.#startedMs = clock.monotonicMs()
     this.closed = new Promise((resolve) => {
@@ -463,7 +463,7 @@ export class TcpSession implements Session {
         this.#egress.asked.set(decodeLength(frame.body) || Number.POSITIVE_INFINITY)
         break
       case FRAME.fresh:
-        this.#environment.freshStreams?.()
+        this.#environment.freshStreams?.(frame.id)
         break
       case FRAME.mode:
         this.#mode.hear(frame.body)
@@ -493,11 +493,11 @@ export class TcpSession implements Session {
     return this.#streams.has(index)
   }
 
-  #askForFreshStreams(): void {
+  #askForFreshStreams(index: number): void {
     const { freshStreams, logger } = this.#environment
     logger.debug({ peer: this.peer.nodeId }, 'the path is longer than the streams know')
-    if (freshStreams) freshStreams()
-    else this.#push(FRAME.fresh, 0, EMPTY)
+    if (freshStreams) freshStreams(index)
+    else this.#push(FRAME.fresh, index, EMPTY)
   }
 
   #streamDied(stream: Stream, reason: Error): void {

@@ -6,6 +6,8 @@ import type { Security } from './security.js'
 /** One TCP connection. What this host cannot measure is undefined. */
 export interface StreamStats {
   readonly index: number
+  /** The address of the other end. */
+  readonly remoteHost: string
   /** Written to the socket and read from it, frame headers included. */
   readonly sentBytes: number
   readonly receivedBytes: number

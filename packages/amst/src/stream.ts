@@ -73,6 +73,9 @@ export class Stream {
   readonly index: number
   /** Never the same twice in a session, unlike the index. */
   readonly serial: number
+  /** The hosts of both ends: streams between others may go another way. */
+  readonly path: string
+  readonly #remote: string
   readonly #connection: Connection
   readonly #clock: Clock
   readonly #bounds: FrameBounds
@@ -112,6 +115,9 @@ export class Stream {
   ) {
     this.index = name.index
     this.serial = name.serial
+    const { localAddress = '', remoteAddress = '' } = connection.socket
+    this.path = `${localAddress} ${remoteAddress}`
+    this.#remote = remoteAddress
     this.#connection = connection
     this.#clock = environment.clock
     this.#bounds = environment.bounds
@@ -278,6 +284,7 @@ export class Stream {
     const descriptor = this.#descriptor
     return {
       index: this.index,
+      remoteHost: this.#remote,
       sentBytes: this.#frames?.sentBytes ?? 0,
       receivedBytes: this.#frames?.receivedBytes ?? 0,
       rttMs: info?.rttMs ?? this.#pingRttMs,

@@ -29,6 +29,7 @@ import { PeerFeed } from './peer-feed.js'
 import { PeerLink } from './peer-link.js'
 import { RateLimit, type RateOptions } from './rate-limit.js'
 import type { SecurityOptions } from './security.js'
+import type { ListenOptions } from './server.js'
 import type { NotifyOptions, TcpSession } from './session.js'
 import type { SessionStats } from './stats.js'
 
@@ -38,7 +39,7 @@ export interface TransportOptions extends Omit<SecurityOptions, 'nodeId'>, RateO
   readonly self: NodeId
   readonly directory: PeerDirectory
   /** Absent: a client, which dials and is never dialled. */
-  readonly listen?: { readonly host?: string; readonly port?: number; readonly accept?: (peer: Principal, remote: Address) => boolean }
+  readonly listen?: Pick<ListenOptions, 'host' | 'port' | 'addresses' | 'accept'>
   /** As for `connect`: asked again each second. @defaultValue 'auto' */
   readonly streams?: () => StreamCount
   /** Hears what is measured and what waits; the rates that it has for a link are caps of the classes there, asked for ten times a second. */

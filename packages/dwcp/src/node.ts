@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type AmstTransport, connect, createTransport } from '@dwcp/amst'
+import { type AmstTransport, connect, createTransport, type ListenOptions } from '@dwcp/amst'
 import { type BaselineStore, createCodec, openDiskStore } from '@dwcp/hde'
 import {
   type Address,
@@ -50,7 +50,7 @@ export interface NodeOptions {
   /** Holds the ownership journal, and baselines; one node each. Created where it is missing. */
   readonly dataDirectory: string
   /** @defaultValue 127.0.0.1 and any free port */
-  readonly listen?: { readonly host?: string; readonly port?: number }
+  readonly listen?: Pick<ListenOptions, 'host' | 'port' | 'addresses'>
   /** Where peers listen, as `host:port`; others are met as they come. */
   readonly peers?: Readonly<Record<NodeId, Address | string>>
   /** Forces the class of every link instead of measuring it. @defaultValue 'auto' */

@@ -1,14 +1,17 @@
 export {
   type ConnectOptions,
   connect,
+  fileSource,
   type ListenOptions,
   listen,
+  listenV1,
   openTreeDirectory,
   type SendTreeOptions,
   type ServedTree,
   type Server,
   type Session,
   sendTree,
+  sendV1,
   type TreeDirectory,
   type TreeDirectoryOptions,
   type TreeFailure,
@@ -16,5 +19,7 @@ export {
   type TreeOptions,
   type TreeProgress,
   type TreeReport,
+  type V1Server,
+  type V1Transfer,
 } from '@dwcp/amst'
 export { createEphemeralCredentials, type EphemeralCredentials } from '@dwcp/security'

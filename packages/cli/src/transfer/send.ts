@@ -8,9 +8,11 @@ import { type CopyFlags, flowOptions, readIdentity, sessionOptions } from './tra
 
 export interface SendFlags extends CopyFlags {
   readonly links: 'inside' | 'all'
+  readonly v1?: boolean
 }
 
 export async function sendPaths(words: readonly string[], flags: SendFlags): Promise<void> {
+  if (flags.v1 === true) return (await import('./send-v1.js')).sendFileV1(words, flags)
   const [paths, last] = [words.slice(0, -1), words.at(-1)]
   if (last === undefined || paths.length === 0)
     throw cliError('ERR_CLI_USAGE', 'say what to send, and where to: dwcp send <path...> <destination>')

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net'
 import { resolve } from 'node:path'
 import type { Invitation } from '@dwcp/core'
 import type { ServedTree, Session } from '@dwcp/core/transfer'
@@ -6,6 +7,7 @@ import { cliError, errorRecord } from '../errors.js'
 import { listenForInterruption } from '../interruption.js'
 import { createOutput, type Output } from '../output.js'
 import { parseBytes } from '../units.js'
+import { serveV1 } from './serve-v1.js'
 import { readIdentity, type StoreFlags, type TransferFlags } from './transfer-flags.js'
 import { reportText } from './transfer-text.js'
 
@@ -18,13 +20,19 @@ export interface ServeFlags extends TransferFlags, StoreFlags {
   readonly invite?: boolean
   readonly host: string
   readonly port: number
+  readonly address?: readonly string[]
+  /** With a port, or the usual one. */
+  readonly v1?: boolean | number
+  readonly v1From?: readonly string[]
   readonly maxEntries?: number
   readonly maxSize?: string
 }
 
 /** Until it is interrupted. */
 export async function serveDirectory(flags: ServeFlags): Promise<void> {
-  const { dir, host, port, links, maxEntries, maxSize, rate, readOnly: isReadOnly = false } = flags
+  const { address: addresses, dir, host, port, links, maxEntries, maxSize, rate, readOnly: isReadOnly = false } = flags
+  const wrong = addresses?.find((address) => isIP(address) === 0)
+  if (wrong !== undefined) throw cliError('ERR_CLI_USAGE', `--address ${wrong}: write an IP address`)
   using interruption = listenForInterruption()
   const identity = await readIdentity(flags)
   const output = createOutput({ json: flags.json ?? false, screen: process.stdout, env: process.env })
@@ -42,6 +50,7 @@ export async function serveDirectory(flags: ServeFlags): Promise<void> {
     host,
     port,
     limits: LIMITS,
+    ...(addresses === undefined ? {} : { addresses }),
     ...(invitation === undefined ? {} : { enroll: invitation.enroll }),
   })
   const { signal } = interruption
@@ -60,6 +69,8 @@ export async function serveDirectory(flags: ServeFlags): Promise<void> {
     pid: process.pid,
     ...(invitation === undefined ? {} : { token: invitation.token, expiresAtMs: invitation.expiresAtMs }),
   })
+  await using v1 = flags.v1 === undefined ? undefined : await serveV1(flags, output)
+  signal.addEventListener('abort', () => void v1?.close(), { once: true })
   for await (const session of server) void trees.serve(session, (tree) => void tell(output, session, tree))
   output.record({ event: 'closing' })
 }

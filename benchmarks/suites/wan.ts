@@ -1,7 +1,8 @@
+import { fileURLToPath } from 'node:url'
 import type { Case, Metric, OpenCase, Suite, SuiteContext } from '../harness/suite.js'
 import { labObstacle } from '../wanlab/host.js'
 import type { WanSettings } from '../wanlab/settings.js'
-import { amstContender, iperfContender, iperfStartContender, startContenders, type WanTransfer } from './wan/contenders.js'
+import { amstContender, iperfContender, iperfStartContender, startContenders, timedContender, type WanTransfer } from './wan/contenders.js'
 import { fairnessCase } from './wan/fairness.js'
 import { inLab } from './wan/in-lab.js'
 import { liveCase } from './wan/live.js'
@@ -41,11 +42,8 @@ const PATHS = [
   { rttMs: 40, queueMs: 50, rateBitsPerSecond: 300e6 },
   { rttMs: 120, queueMs: 50, rateBitsPerSecond: 200e6 },
 ] as const
-/** Only who may administer the network may take a congestion control that is not listed. */
-const CUBIC_ONLY = {
-  allowed: 'net.ipv4.tcp_allowed_congestion_control=reno cubic',
-  without: ['setpriv', '--bounding-set', '-net_admin'],
-} as const
+/** A file beside the lab's sources; this one runs from dist/suites. */
+const HOST_CONGESTION_ONLY = fileURLToPath(new URL('../../wanlab/host-congestion-only', import.meta.url))
 
 export const suite: Suite = {
   name: 'wan',
@@ -102,8 +100,7 @@ const cubicLinks = (isShort: boolean): readonly (readonly [string, Link])[] =>
 function cubicCase([name, link]: readonly [string, Link]): Case {
   return goodputCase(`only cubic: ${name}`, link, async (transfer, context) =>
     inLab(link, context, async (lab, hold) => {
-      await lab.exec('a', ['sysctl', '-w', CUBIC_ONLY.allowed])
-      const ours = await amstContender(lab, transfer, hold, { sendWith: CUBIC_ONLY.without })
+      const ours = await timedContender(lab, transfer, hold, { sendWith: [HOST_CONGESTION_ONLY] })
       return { bytes: bytesOf(transfer), contenders: [ours, iperfContender(lab, 16, transfer, 'cubic')] }
     }),
   )

@@ -42,6 +42,25 @@ export async function amstContender(lab: WanLab, transfer: WanTransfer, hold: Ho
   return { name: 'amst, TLS', ours: true, run }
 }
 
+/** The same for a time, where the bytes that fill a link could take for ever: every block is verified as it comes. */
+export async function timedContender(lab: WanLab, transfer: WanTransfer, hold: Hold, options: EndOptions): Promise<Contender> {
+  const { sender, receiver, target } = await startEnds(lab, hold, options)
+  const { settleSeconds, seconds } = transfer
+  const run = async (): Promise<Measurement> => {
+    const lost = await lossCounter(lab)
+    await sender.ask({ method: 'connect', argument: target })
+    const sending = sender.ask({ method: 'sendOn' })
+    await sleep(settleSeconds * 1000)
+    const [settled, startMs] = [await receiver.ask<number>({ method: 'received' }), performance.now()]
+    await sleep((seconds - settleSeconds) * 1000)
+    const rate = ((await receiver.ask<number>({ method: 'received' })) - settled) / ((performance.now() - startMs) / 1000)
+    const { retransmittedRatio } = await sender.ask<WanSent>({ method: 'stop' })
+    await sending
+    return measurement(rate, { resentRatio: retransmittedRatio, lostRatio: await lost() }, transfer)
+  }
+  return { name: 'amst, TLS', ours: true, run }
+}
+
 /** iperf3: no integrity check, no encryption. */
 export function iperfContender(
   lab: WanLab,

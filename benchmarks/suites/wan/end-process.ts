@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { connect, listen, type Session, type SessionMode } from '@dwcp/amst'
 import type { TlsCredentials } from '@dwcp/interface'
 import { answerParent } from '../../harness/process.js'
-import { pattern } from '../transport/carrier.js'
+import { pattern, patternAt } from '../transport/carrier.js'
 
 /** One end of a session over the WAN lab, in a process of its own. */
 export interface WanConnect {
@@ -26,11 +26,12 @@ export interface WanSent {
 }
 
 const QUESTION = new Uint8Array(200)
-const PATTERN_BYTES = 16 * 2 ** 20
+/** More than any link carries meanwhile. */
+const ENDLESS_BYTES = 2 ** 36
 
 let received = 0
 let session: Session | undefined
-let isSending = false
+let stopping = new AbortController()
 
 answerParent({
   async listen({ host, tls, addresses = [] }: WanListen) {
@@ -52,8 +53,7 @@ answerParent({
   async send({ bytes }: { bytes: number }): Promise<WanSent> {
     if (session === undefined) throw new TypeError('connect first')
     await session.send({ lengthBytes: bytes, stream: asyncOf(pattern(bytes)) }, { class: 'bulk' })
-    const { retransmittedRatio = Number.NaN, streams } = session.stats()
-    return { retransmittedRatio, streams: streams.length, congestionControl: streams.at(-1)?.congestionControl ?? 'unknown' }
+    return sentBy(session)
   },
   async setMode({ mode }: { mode: SessionMode }) {
     session?.setMode(mode)
@@ -61,11 +61,16 @@ answerParent({
   /** Until `stop`. */
   async sendOn(): Promise<void> {
     if (session === undefined) throw new TypeError('connect first')
-    isSending = true
-    await session.send(endless(), { class: 'bulk' })
+    stopping = new AbortController()
+    const { signal } = stopping
+    await session.send({ lengthBytes: ENDLESS_BYTES, read: patternAt }, { class: 'bulk', signal }).catch((error: unknown) => {
+      if (!signal.aborted) throw error
+    })
   },
-  async stop() {
-    isSending = false
+  async stop(): Promise<WanSent | undefined> {
+    const sent = session && sentBy(session)
+    stopping.abort()
+    return sent
   },
   /** Requests at even times, each in ms until its answer. */
   async ask({ everyMs, seconds }: { everyMs: number; seconds: number }): Promise<readonly number[]> {
@@ -75,6 +80,10 @@ answerParent({
   },
   async streams() {
     return session?.stats().streams.length
+  },
+  /** From sockets, parts of chunks too. */
+  async arrived() {
+    return session?.stats().receivedBytes
   },
   async received() {
     return received
@@ -88,23 +97,23 @@ async function takeAll(sessions: AsyncIterable<Session>): Promise<void> {
   }
 }
 
+function sentBy(one: Session): WanSent {
+  const { retransmittedRatio = Number.NaN, streams } = one.stats()
+  return { retransmittedRatio, streams: streams.length, congestionControl: streams.at(-1)?.congestionControl ?? 'unknown' }
+}
+
 async function askOnce(): Promise<number> {
   const startMs = performance.now()
   await session?.request('echo', QUESTION)
   return performance.now() - startMs
 }
 
-async function* endless(): AsyncGenerator<Uint8Array> {
-  while (isSending) yield* pattern(PATTERN_BYTES)
-}
-
 async function takeObjects(from: Session): Promise<void> {
   from.handle('echo', async (payload) => payload)
   const { incoming } = from
-  for await (const transfer of incoming) {
-    for await (const bytes of transfer.stream) received += bytes.byteLength
-    transfer.complete()
-  }
+  // Counted as it comes, in whatever order; what is stopped breaks off.
+  const write = (_offset: number, bytes: Uint8Array): void => void (received += bytes.byteLength)
+  for await (const transfer of incoming) await transfer.saveTo({ write }).catch(() => undefined)
 }
 
 async function* asyncOf<T>(values: Iterable<T>): AsyncGenerator<T> {

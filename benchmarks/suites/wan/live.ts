@@ -66,7 +66,7 @@ async function watch(receiver: Peer, spanMs: number): Promise<readonly Sample[]>
   const startMs = performance.now()
   const samples: Sample[] = []
   for (let atMs = 0; atMs < spanMs; atMs = performance.now() - startMs) {
-    samples.push({ atMs: performance.now() - startMs, bytes: await receiver.ask<number>({ method: 'received' }) })
+    samples.push({ atMs: performance.now() - startMs, bytes: await receiver.ask<number>({ method: 'arrived' }) })
     await sleep(EVERY_MS)
   }
   return samples

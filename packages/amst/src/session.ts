@@ -554,6 +554,8 @@ export class TcpSession implements Session {
           stream.fail(amstError('ERR_AMST_TIMEOUT', `nothing came for ${Math.round(silentMs)} ms`, { retryable: true }))
         }
       }
+      // Beside others it carries messages alone, which BBR's look for the round-trip time, ten seconds after the last, would hold back.
+      if (this.#control?.isWideArea && this.#streams.size > 1) this.#control.renewCongestionControl()
       if (this.#state !== 'over') this.#watchStreams()
     })
   }

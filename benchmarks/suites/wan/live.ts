@@ -6,8 +6,8 @@ import { startEnds } from './contenders.js'
 import { inLab } from './in-lab.js'
 
 const EVERY_MS = 25
-/** What arrives in less is not a rate. */
-const WINDOW_MS = 500
+/** Ours and BBR look for more and give back again within eight round trips: what arrives in less is not the rate. */
+const WINDOW_MS = 1000
 /** For so long what was reached has to be kept. */
 const KEPT_MS = 2_000
 const REACHED = 0.9
@@ -27,7 +27,7 @@ interface Sample {
 
 /**
  * The link changes while an object is on it, again and again: how long until what arrives is 90 % of what the link then lets through, and
- * stays so for two seconds, in windows of half a second.
+ * stays so for two seconds, in windows of a second.
  */
 export function liveCase(name: string, link: LiveLink, changes: readonly Change[]): Case {
   return {

@@ -62,7 +62,8 @@ function besidePeer(base: Row, own: string | undefined, peer: Measured, metric: 
     peerMin: spread.min,
     peerMax: spread.max,
     peerRuns: spread.runs,
-    ...(base.value === undefined ? {} : { ratio: base.value / spread.value }),
+    // Beside a peer that has nothing of it there is no ratio.
+    ...(base.value === undefined || spread.value === 0 ? {} : { ratio: base.value / spread.value }),
   }
   return [limit === undefined ? row : { ...row, limit }]
 }

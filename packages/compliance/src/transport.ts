@@ -302,9 +302,10 @@ export function transportCompliance(name: string, create: (ids: readonly NodeId[
       const { partition } = fixture
       const changes = a.peers()[Symbol.asyncIterator]()
       const up = changes.next()
-      let heal = (): void => undefined
+      // Once: pieces that were already there may still be read after the link has come back.
+      let heal: (() => void) | undefined
       b.receiveObject('x', async (_from, object) => {
-        for await (const piece of object.stream) if (piece.byteLength > 0) heal = partition('a', 'b')
+        for await (const piece of object.stream) if (piece.byteLength > 0) heal ??= partition('a', 'b')
       })
       const order: string[] = []
       b.receive('m', (_from, payload) => order.push(`got ${payload[0]}`))
@@ -314,7 +315,7 @@ export function transportCompliance(name: string, create: (ids: readonly NodeId[
       })
       expect((await up).value).toMatchObject({ kind: 'up' })
       expect((await changes.next()).value).toMatchObject({ kind: 'down', peer: { nodeId: 'b' }, reason: expect.any(String) })
-      heal()
+      heal?.()
       expect((await changes.next()).value).toMatchObject({ kind: 'up', peer: { nodeId: 'b' } })
       expect(a.send('b', 'm', Uint8Array.of(5))).toBe(true)
       await until(() => order.length > 0)

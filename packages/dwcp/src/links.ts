@@ -54,13 +54,14 @@ export function createLinks(parts: {
     detectors.set(peer, detector)
     return detector
   }
+  const isUnsure = (peer: NodeId): boolean => !detectorOf(peer).decided || detectorOf(peer).isDoubtful
   const mode = (peer: NodeId): NetworkMode => forced ?? detectors.get(peer)?.mode ?? 'hybrid'
   const steerOne = (peer: NodeId): void => followed?.setMode(peer, isV1() ? 'datacenter' : mode(peer))
 
   const observe = (sample: LinkSample): void => {
     const before = mode(sample.link)
     detectorOf(sample.link).observe(sample)
-    if (followed !== undefined && !detectorOf(sample.link).decided) void measure(followed, sample.link)
+    if (followed !== undefined && isUnsure(sample.link)) void measure(followed, sample.link)
     if (mode(sample.link) === before) return
     logger.info({ peer: sample.link, mode: mode(sample.link), before, ...detectorOf(sample.link).measure }, 'the link changed its class')
     steerOne(sample.link)
@@ -90,13 +91,13 @@ export function createLinks(parts: {
     return tookMs - rttMs
   }
 
-  /** Until the link is named, or turns out to carry other traffic, which names it in time. */
+  /** Until the link is surely named, or turns out to carry other traffic, which names it in time. */
   const measure = async (transport: AmstTransport, peer: NodeId): Promise<void> => {
     if (forced !== undefined || probing.has(peer)) return
     probing.add(peer)
     try {
       let lengthBytes = PROBE_FIRST_BYTES
-      while (!detectorOf(peer).decided && up.has(peer) && (transport.sessionStats(peer)?.objectsOpen ?? 0) === 0) {
+      while (isUnsure(peer) && up.has(peer) && (transport.sessionStats(peer)?.objectsOpen ?? 0) === 0) {
         const tookMs = await probe(transport, peer, lengthBytes)
         if (tookMs < PROBE_MS) lengthBytes = Math.min(PROBE_MOST_BYTES, lengthBytes * 4)
       }

@@ -52,6 +52,25 @@ describe('the class of a link', () => {
     expect(feed(detector, 20, 1, 5, 'sender')).toBe('datacenter')
   })
 
+  test('is doubted where a near link is slow, until ten measurements agree', () => {
+    const detector = new ModeDetector()
+    expect(detector.isDoubtful).toBe(false)
+    feed(detector, 1, 1, 0.1)
+    expect([detector.mode, detector.isDoubtful]).toEqual(['internet', true])
+    feed(detector, 3, 1, 9)
+    expect([detector.mode, detector.isDoubtful]).toEqual(['datacenter', false])
+    const slow = new ModeDetector()
+    for (let samples = 1; samples < 10; samples++) {
+      feed(slow, 1, 1, 0.1)
+      expect(slow.isDoubtful).toBe(true)
+    }
+    feed(slow, 1, 1, 0.1)
+    expect([slow.mode, slow.isDoubtful]).toEqual(['internet', false])
+    const far = new ModeDetector()
+    feed(far, 1, 100, 0.1)
+    expect([far.mode, far.isDoubtful]).toEqual(['internet', false])
+  })
+
   test('follows a lasting change within the ten samples it looks back on', () => {
     const detector = new ModeDetector()
     feed(detector, 30, 1, 9)

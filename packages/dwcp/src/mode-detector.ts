@@ -42,6 +42,12 @@ export class ModeDetector {
     return this.#decided
   }
 
+  /** Slow though near: a host that stood still while it was measured looks the same, so that this is believed only after more of it. */
+  get isDoubtful(): boolean {
+    const { rttMs = Number.POSITIVE_INFINITY } = this.measure
+    return this.#mode === 'internet' && rttMs < DATACENTER_RTT_MS && this.#rates.length < WINDOW
+  }
+
   get measure(): LinkMeasure {
     return { rttMs: mean(this.#rtts), bytesPerSecond: this.#bytesPerSecond(), samples: this.#samples }
   }

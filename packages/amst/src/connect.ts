@@ -19,6 +19,7 @@ import { type Session, TcpSession } from './session.js'
 import { isFar, roundTripMs } from './stream.js'
 import { letGo, StreamKeeper } from './stream-keeper.js'
 import { StreamSearch } from './stream-search.js'
+import { agreeVersion, WIRE_VERSIONS } from './wire-version.js'
 
 /** Whom to dial as, whom to expect, and within which bounds. */
 export interface ConnectOptions extends SecurityOptions, RateOptions {
@@ -116,6 +117,7 @@ export async function openSession(address: Address, options: ConnectOptions, hoo
     streams: wanted(),
     allowance,
     previous: hooks.previous ?? NO_TAG,
+    versions: WIRE_VERSIONS,
   }
   const logger = options.logger ?? silentLogger
   const timeoutMs = options.timeoutMs ?? CONNECT_TIMEOUT_MS
@@ -140,6 +142,7 @@ export async function openSession(address: Address, options: ConnectOptions, hoo
       const answer = greeting.hello
       const hash = await loading
       if (answer.kind !== 'accept') throw amstError('ERR_AMST_HANDSHAKE', `the listener answered "open" with "${answer.kind}"`)
+      const wireVersion = agreeVersion([answer.version, answer.version])
       const peer = identify(socket, answer.node, options)
       if (options.expect !== undefined && options.expect !== peer.nodeId) {
         throw amstError(
@@ -158,6 +161,7 @@ export async function openSession(address: Address, options: ConnectOptions, hoo
         peer,
         remote: address,
         security,
+        wireVersion,
         limits,
         allowance: answer.allowance,
         clock,

@@ -1,12 +1,14 @@
 import { decode, encode } from '@msgpack/msgpack'
 import { isLiteral } from './address.js'
 import { type AmstErrorCode, amstError } from './errors.js'
+import type { WireVersions } from './wire-version.js'
 
 /** The first bytes of every connection, in both directions: magic, version, kind, length, msgpack. See docs/wire/amst.md. */
 const PREAMBLE_BYTES = 8
 const HELLO_BYTES_MAX = 4096
 const MAGIC = Buffer.from('AMS3')
-const WIRE_VERSION = 1
+/** Of hellos alone: what follows them has versions of its own. */
+const HELLO_VERSION = 1
 /** That a listener tells beside the one that was called. */
 export const ADDRESSES_MAX = 8
 const KINDS = ['open', 'join', 'accept', 'joined', 'refuse', 'seal', 'enroll', 'enrolled'] as const
@@ -33,6 +35,8 @@ export type Hello =
       readonly streams: number
       readonly allowance: Allowance
       readonly previous: Uint8Array
+      /** Left out of the hello: 1 alone. */
+      readonly versions: WireVersions
     }
   | {
       readonly kind: 'accept'
@@ -42,6 +46,8 @@ export type Hello =
       readonly allowance: Allowance
       readonly secret: Uint8Array
       readonly tag: Uint8Array
+      /** Of what follows; left out of the hello: 1. */
+      readonly version: number
       /** Where the listener takes datagrams; 0: under the number that was called; left out: nowhere. */
       readonly datagramPort?: number
       /** Others of the listener, each an IP literal with a port; left out: none. */
@@ -62,7 +68,7 @@ export function encodeHello(hello: Hello): Buffer {
   const body = encode(fields)
   const preamble = Buffer.alloc(PREAMBLE_BYTES)
   MAGIC.copy(preamble)
-  preamble.writeUInt8(WIRE_VERSION, 4)
+  preamble.writeUInt8(HELLO_VERSION, 4)
   preamble.writeUInt8(KINDS.indexOf(kind) + 1, 5)
   preamble.writeUInt16BE(body.byteLength, 6)
   return Buffer.concat([preamble, body])
@@ -79,8 +85,8 @@ export function helloBytes(bytes: Buffer): number | undefined {
     throw amstError('ERR_AMST_HANDSHAKE', 'the other end does not speak AMST v3: check the port')
   if (bytes.byteLength < PREAMBLE_BYTES) return undefined
   const version = bytes.readUInt8(4)
-  if (version !== WIRE_VERSION)
-    throw amstError('ERR_AMST_VERSION', `the other end speaks wire version ${version}, this end ${WIRE_VERSION}`)
+  if (version !== HELLO_VERSION)
+    throw amstError('ERR_AMST_VERSION', `the other end says hello in version ${version}, this end in ${HELLO_VERSION}`)
   const bodyBytes = bytes.readUInt16BE(6)
   if (bodyBytes > HELLO_BYTES_MAX) throw amstError('ERR_AMST_HANDSHAKE', `a hello of ${bodyBytes} bytes is past ${HELLO_BYTES_MAX}`)
   return PREAMBLE_BYTES + bodyBytes
@@ -92,13 +98,14 @@ export function decodeHello(bytes: Buffer): Hello {
   const fields = new Fields(bytes.subarray(PREAMBLE_BYTES))
   switch (kind) {
     case 'open':
-      return { kind, ...fields.party(), previous: fields.bytes('previous', 8) }
+      return { kind, ...fields.party(), previous: fields.bytes('previous', 8), versions: fields.versions() }
     case 'accept':
       return {
         kind,
         ...fields.party(),
         secret: fields.bytes('secret', 16),
         tag: fields.bytes('tag', 8),
+        version: fields.has('version') ? fields.integer('version', 1) : 1,
         ...fields.datagrams(),
         ...fields.addresses(),
       }
@@ -171,6 +178,13 @@ class Fields {
         reconnectMs: nested.has('reconnectMs') ? nested.integer('reconnectMs', 0) : 0,
       },
     }
+  }
+
+  versions(): WireVersions {
+    const value: unknown = this.#values.get('versions') ?? [1, 1]
+    const [least, most] = Array.isArray(value) && value.length === 2 ? value : []
+    if (Number.isInteger(least) && Number.isInteger(most) && 1 <= least && least <= most && most < 2 ** 31) return [least, most]
+    throw wrong('versions')
   }
 
   datagrams(): { datagramPort?: number } {

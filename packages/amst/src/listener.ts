@@ -32,6 +32,7 @@ import { endWhenRevoked, exportedKey, fingerprint, identify, type Security, secu
 import type { ListenOptions, Server } from './server.js'
 import { type Session, TcpSession } from './session.js'
 import type { Stream } from './stream.js'
+import { agreeVersion } from './wire-version.js'
 
 /** What the transport adds. */
 export interface ListenHooks {
@@ -300,6 +301,7 @@ export class Listener implements Server {
     const peer = identify(socket, hello.node, this.#options)
     const instance = Buffer.from(hello.instance).toString('hex')
     if (this.#isClosed) throw amstError('ERR_AMST_REFUSED', 'it is closing')
+    const wireVersion = agreeVersion(hello.versions)
     if (this.#options.accept?.(peer, remote) === false) throw amstError('ERR_AMST_REFUSED', `"${peer.nodeId}" is not accepted here`)
     if (this.#sessions.size >= this.#limits.sessions) this.#makeRoom()
     if (this.#sessions.size >= this.#limits.sessions) throw amstError('ERR_AMST_LIMIT', `${this.#limits.sessions} sessions are open`)
@@ -314,6 +316,7 @@ export class Listener implements Server {
       peer,
       remote,
       security: this.#security,
+      wireVersion,
       limits: this.#limits,
       allowance: hello.allowance,
       clock: this.#clock,
@@ -341,6 +344,7 @@ export class Listener implements Server {
         allowance,
         secret,
         tag,
+        version: wireVersion,
         ...this.#datagramPort(),
         ...this.#otherAddresses(),
       }),

@@ -75,6 +75,7 @@ export interface SessionEnvironment {
   readonly peer: Principal
   readonly remote: Address
   readonly security: Security
+  readonly wireVersion: number
   readonly limits: AmstLimits
   readonly allowance: Allowance
   readonly clock: Clock
@@ -317,6 +318,7 @@ export class TcpSession implements Session {
     return {
       peer: this.peer.nodeId,
       security: this.#environment.security,
+      wireVersion: this.#environment.wireVersion,
       mode: this.mode,
       ageMs: this.#environment.clock.monotonicMs() - this.#startedMs,
       ...sumStreams(streams, this.#pastBytes),

@@ -29,6 +29,8 @@ export interface StreamStats {
 export interface SessionStats {
   readonly peer: NodeId
   readonly security: Security
+  /** Of the frames, as both ends agreed. */
+  readonly wireVersion: number
   /** What it was told to take its path for. */
   readonly mode: SessionMode
   readonly ageMs: number

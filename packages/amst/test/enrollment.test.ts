@@ -78,7 +78,7 @@ const allowance = {
   reconnectMs: 0,
 }
 test.each<Hello>([
-  { kind: 'open', node: 'a', instance: new Uint8Array(16), streams: 1, allowance, previous: new Uint8Array(8) },
+  { kind: 'open', node: 'a', instance: new Uint8Array(16), streams: 1, allowance, previous: new Uint8Array(8), versions: [1, 1] },
   { kind: 'join', secret: new Uint8Array(16), index: 1 },
   { kind: 'seal', tag: new Uint8Array(8), index: 1, serial: 1 },
   { kind: 'joined' },

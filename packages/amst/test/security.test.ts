@@ -129,6 +129,7 @@ const open = {
   streams: 4,
   allowance: allowanceOf(DEFAULT_LIMITS),
   previous: new Uint8Array(8),
+  versions: [1, 1],
 } as const
 
 /** A caller that says what it likes. */

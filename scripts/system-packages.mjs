@@ -28,7 +28,7 @@ const PACKAGES = [
   { name: 'openssh-server', for: ['test'], present: () => existsSync('/usr/sbin/sshd'), without: 'the tests of transfers over ssh' },
   { name: 'iperf3', for: ['bench'], present: () => onPath('iperf3'), without: 'the comparison with iperf3' },
   { name: 'zstd', for: ['bench'], present: () => onPath('zstd'), without: 'the comparison with zstd --patch-from' },
-  ...['lz4', 'xdelta3', 'bsdiff', 'rsync', 'restic', 'casync'].map((name) => ({
+  ...['lz4', 'xdelta3', 'bsdiff', 'rsync', 'rclone', 'restic', 'casync'].map((name) => ({
     name,
     for: ['bench'],
     present: () => onPath(name),

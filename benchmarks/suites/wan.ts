@@ -7,6 +7,7 @@ import { fairnessCase } from './wan/fairness.js'
 import { inLab } from './wan/in-lab.js'
 import { liveCase } from './wan/live.js'
 import { messagesCase } from './wan/messages.js'
+import { peerContenders } from './wan/peers.js'
 import { queueCase } from './wan/queue.js'
 import { treesCase } from './wan/trees.js'
 
@@ -48,8 +49,8 @@ const HOST_CONGESTION_ONLY = fileURLToPath(new URL('../../wanlab/host-congestion
 export const suite: Suite = {
   name: 'wan',
   purpose:
-    'One object over the WAN lab, a new session for each run, encrypted, beside iperf3 with BBR: goodput after the first seconds as a share of the physical limit (rate × 1448/1500 × (1 − loss)), ours over 60 s and iperf3 over 20, and what TCP sent again of all it sent, with and without what the link lost by chance. How long 100 MB take from the start; what requests and others on the path wait for beside an object; how long after a change of the link its new limit is reached; what one flow of BBR gets beside us; many small files.',
-  tools: ['iperf3', 'rsync'],
+    'One object over the WAN lab, a new session for each run, encrypted, beside iperf3 with BBR, v1, sockets of Node, rsync and rclone: goodput after the first seconds as a share of the physical limit (rate × 1448/1500 × (1 − loss)), ours over 60 s and others over 20, and what TCP sent again of all it sent, with and without what the link lost by chance. How long 100 MB take from the start; what requests and others on the path wait for beside an object; how long after a change of the link its new limit is reached; what one flow of BBR gets beside us; many small files.',
+  tools: ['iperf3', 'rsync', 'rclone'],
   cases: async (context) => {
     const obstacle = await labObstacle()
     // In CI a lab that cannot start fails the run, when the case opens it.
@@ -57,7 +58,7 @@ export const suite: Suite = {
       // A second of each in the short form, which shows no more at another rate.
       const links = Object.entries(LINKS).filter(([, { rateBitsPerSecond }]) => !context.short || rateBitsPerSecond === RATES['500 Mbit/s'])
       return [
-        ...links.map(([name, link]) => wanCase(name, link)),
+        ...links.map(([name, link], index) => wanCase(name, link, context.short && index > 0)),
         twoPathsCase('two paths, 300 Mbit/s, 40 ms and 200 Mbit/s, 120 ms'),
         ...cubicLinks(context.short).map(cubicCase),
         startCase('100 MB from the start', PLAIN),
@@ -106,12 +107,14 @@ function cubicCase([name, link]: readonly [string, Link]): Case {
   )
 }
 
-function wanCase(name: string, link: Link): Case {
+/** `isBrief`: beside one peer. */
+function wanCase(name: string, link: Link, isBrief: boolean): Case {
   return goodputCase(name, link, (transfer, context) =>
     inLab(link, context, async (lab, hold) => {
       const ours = await amstContender(lab, transfer, hold)
-      const peers = (context.short ? [1] : [1, 4, 16]).map((streams) => iperfContender(lab, streams, transfer))
-      return { bytes: bytesOf(transfer), contenders: [ours, ...peers] }
+      const iperfs = (context.short ? [1] : [1, 4, 16]).map((streams) => iperfContender(lab, streams, transfer))
+      const others = isBrief ? [] : await peerContenders(lab, transfer, hold, context.note)
+      return { bytes: bytesOf(transfer), contenders: [ours, ...iperfs, ...others] }
     }),
   )
 }

@@ -160,6 +160,8 @@ function tuning(bufferBytes: number): string {
   const settings = [
     ['tcp_rmem', `4096 131072 ${bufferBytes}`],
     ['tcp_wmem', `4096 65536 ${bufferBytes}`],
+    // As on a host that nobody tuned, whatever this one does.
+    ['tcp_congestion_control', 'cubic'],
     ['tcp_no_metrics_save', '1'],
     ['tcp_mtu_probing', '0'],
     ['tcp_slow_start_after_idle', '0'],

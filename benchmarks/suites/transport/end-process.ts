@@ -4,9 +4,10 @@ import { amstCarrier } from './amst-carrier.js'
 import { type Carrier, PatternCheck } from './carrier.js'
 import { frameCarrier } from './frame-carrier.js'
 import { netCarrier } from './net-carrier.js'
+import { v1Carrier } from './v1-carrier.js'
 
 /** One end of a transfer, in a process of its own. */
-export type CarrierName = 'net' | 'amst' | 'frames' | 'frames-js'
+export type CarrierName = 'net' | 'amst' | 'frames' | 'frames-js' | 'v1'
 export interface EndSettings {
   readonly carrier: CarrierName
   readonly host: string
@@ -18,6 +19,7 @@ const CARRIERS: Readonly<Record<CarrierName, Carrier>> = {
   amst: amstCarrier,
   frames: frameCarrier('native'),
   'frames-js': frameCarrier('js'),
+  v1: v1Carrier,
 }
 
 let check: PatternCheck | undefined

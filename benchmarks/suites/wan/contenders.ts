@@ -10,8 +10,8 @@ import type { Hold } from './in-lab.js'
 
 const END = new URL('./end-process.js', import.meta.url)
 const IPERF_PORT = '15201'
-/** Two of its rounds of looking for the round-trip time. */
-const IPERF_SECONDS = 20
+/** Of a peer: two of BBR's rounds of looking for the round-trip time. */
+export const PEER_SECONDS = 20
 
 /** What is moved: how long that takes at the physical limit, and from when it counts. */
 export interface WanTransfer {
@@ -54,8 +54,9 @@ export async function timedContender(lab: WanLab, transfer: WanTransfer, hold: H
     const [settled, startMs] = [await receiver.ask<number>({ method: 'received' }), performance.now()]
     await sleep((seconds - settleSeconds) * 1000)
     const rate = ((await receiver.ask<number>({ method: 'received' })) - settled) / ((performance.now() - startMs) / 1000)
-    const { retransmittedRatio } = await sender.ask<WanSent>({ method: 'stop' })
+    const { congestionControl, retransmittedRatio } = await sender.ask<WanSent>({ method: 'stop' })
     await sending
+    if (congestionControl !== 'cubic') throw new Error(`streams had ${congestionControl}, where only cubic was to be there`)
     return measurement(rate, { resentRatio: retransmittedRatio, lostRatio: await lost() }, transfer)
   }
   return { name: 'amst, TLS', ours: true, run }
@@ -73,7 +74,7 @@ export function iperfContender(
     const { settleSeconds, seconds } = transfer
     const times = [
       '-t',
-      String(Math.max(1, Math.min(IPERF_SECONDS, Math.round(seconds - settleSeconds)))),
+      String(Math.max(1, Math.min(PEER_SECONDS, Math.round(seconds - settleSeconds)))),
       '-O',
       String(Math.round(settleSeconds)),
     ]
@@ -99,10 +100,14 @@ interface Resent {
   readonly lostRatio: number
 }
 
-function measurement(bytesPerSecond: number, { resentRatio, lostRatio }: Resent, { limitBytesPerSecond }: WanTransfer): Measurement {
+export const goodput = (bytesPerSecond: number, { limitBytesPerSecond }: WanTransfer): Measurement => ({
+  goodput: bytesPerSecond / 1e6,
+  'of the limit': (100 * bytesPerSecond) / limitBytesPerSecond,
+})
+
+function measurement(bytesPerSecond: number, { resentRatio, lostRatio }: Resent, transfer: WanTransfer): Measurement {
   return {
-    goodput: bytesPerSecond / 1e6,
-    'of the limit': (100 * bytesPerSecond) / limitBytesPerSecond,
+    ...goodput(bytesPerSecond, transfer),
     'sent again': 100 * resentRatio,
     'beyond the loss': 100 * Math.max(0, resentRatio - lostRatio),
   }

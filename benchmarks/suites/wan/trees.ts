@@ -1,11 +1,9 @@
-import { type ChildProcess, execFile } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { setTimeout as sleep } from 'node:timers/promises'
-import { promisify } from 'node:util'
 import { randomBytes } from '../../harness/data.js'
 import { memoryFolder } from '../../harness/memory-folder.js'
 import type { Case, Contender } from '../../harness/suite.js'
@@ -13,14 +11,12 @@ import type { WanLab } from '../../wanlab/lab.js'
 import type { WanSettings } from '../../wanlab/settings.js'
 import { SEED } from '../transport/carrier.js'
 import { certificatesFor } from '../transport/certificates.js'
+import { ending, fileCopiers } from './file-servers.js'
 import { inLab } from './in-lab.js'
 
 const DWCP = join(dirname(createRequire(import.meta.url).resolve('@dwcp/cli/package.json')), 'dist', 'main.js')
 const FILE_BYTES = 10_000
 const FILES_PER_DIRECTORY = 100
-const RSYNC_PORT = 8730
-/** For a server to begin. */
-const PATIENCE_MS = 10_000
 
 /** Many small files that the other side does not have, by whole commands as they are typed, into memory. */
 export function treesCase(name: string, link: WanSettings): Case {
@@ -53,15 +49,8 @@ export function treesCase(name: string, link: WanSettings): Case {
         const contenders: Contender[] = [
           { name: 'dwcp send, TLS', ours: true, run: () => timed((into) => [...ours.send, `${from}/`, `${ours.at}/${into}`]) },
         ]
-        if (await hasRsync()) {
-          hold(ending(await serveRsync(lab, root, to)))
-          const at = `rsync://${lab.address('b')}:${RSYNC_PORT}/all`
-          contenders.push({
-            name: 'rsync -a to a daemon',
-            ours: false,
-            run: () => timed((into) => ['rsync', '-a', `${from}/`, `${at}/${into}/`]),
-          })
-        } else context.note('without rsync, which is not here')
+        for (const { name, copy } of await fileCopiers(lab, root, to, hold, context.note))
+          contenders.push({ name, ours: false, run: () => timed((into) => copy(from, into)) })
         return { bytes: files * FILE_BYTES, contenders }
       }),
   }
@@ -107,37 +96,3 @@ async function serveDwcp(lab: WanLab, root: string, to: string): Promise<Served>
   const { address } = JSON.parse(line)
   return { child, at: `dwcp://${host}:${address.port}`, send: [process.execPath, DWCP, 'send', ...(flags['sender'] ?? [])] }
 }
-
-async function serveRsync(lab: WanLab, root: string, to: string): Promise<ChildProcess> {
-  const config = join(root, 'rsyncd.conf')
-  await writeFile(config, `use chroot = no\nuid = 0\ngid = 0\n[all]\n  path = ${to}\n  read only = no\n`)
-  const daemon = ['rsync', '--daemon', '--no-detach', '--config', config, '--port', String(RSYNC_PORT), '--address', lab.address('b')]
-  const child = lab.spawn('b', daemon, { stdio: 'inherit' })
-  const look = [
-    process.execPath,
-    '-e',
-    `require('net').connect(${RSYNC_PORT},'${lab.address('b')}').on('connect',()=>process.exit()).on('error',()=>process.exit(1))`,
-  ]
-  for (const endMs = performance.now() + PATIENCE_MS; performance.now() < endMs; await sleep(50)) {
-    const isThere = await lab.exec('b', look).then(
-      () => true,
-      () => false,
-    )
-    if (isThere) return child
-  }
-  throw new Error(`rsync did not listen within ${PATIENCE_MS} ms`)
-}
-
-const hasRsync = (): Promise<boolean> =>
-  promisify(execFile)('rsync', ['--version']).then(
-    () => true,
-    () => false,
-  )
-
-const ending = (child: ChildProcess): AsyncDisposable => ({
-  async [Symbol.asyncDispose]() {
-    if (child.exitCode !== null || child.signalCode !== null) return
-    child.kill()
-    await once(child, 'exit')
-  },
-})

@@ -228,16 +228,26 @@ function countOf(streams: NonNullable<ConnectOptions['streams']>): StreamCount {
   throw new RangeError(`streams must be a positive integer, not ${count}`)
 }
 
-/** @returns what gives bytes per second since it was last asked, both ways; undefined where nothing was under way, or a limit held it. */
+/**
+ * @returns what gives bytes per second since it was last asked, both ways; undefined where a limit held it, or no object was under way all
+ * the time: what short ones deliver says more of who sends them than of the path.
+ */
 function deliveryMeter(session: TcpSession, clock: Clock): () => number | undefined {
-  let last = { atMs: clock.monotonicMs(), bytes: 0, heldMs: 0, isBusy: false }
+  const look = () => {
+    const { objectsOpen, objectsReceived, objectsSent, rateHeldMs, receivedBytes, sentBytes } = session.stats()
+    return { atMs: clock.monotonicMs(), bytes: sentBytes + receivedBytes, rateHeldMs, objectsOpen, over: objectsSent + objectsReceived }
+  }
+  let last = look()
   return () => {
-    const { objectsOpen, rateHeldMs, receivedBytes, sentBytes } = session.stats()
-    const now = { atMs: clock.monotonicMs(), bytes: sentBytes + receivedBytes, heldMs: rateHeldMs, isBusy: objectsOpen > 0 }
-    const isWhole = last.isBusy && now.isBusy && now.heldMs === last.heldMs && now.atMs > last.atMs
-    const rate = ((now.bytes - last.bytes) * 1000) / (now.atMs - last.atMs)
+    const [before, now] = [last, look()]
     last = now
-    return isWhole ? rate : undefined
+    const isWhole =
+      before.objectsOpen > 0 &&
+      now.objectsOpen >= before.objectsOpen &&
+      now.over === before.over &&
+      now.rateHeldMs === before.rateHeldMs &&
+      now.atMs > before.atMs
+    return isWhole ? ((now.bytes - before.bytes) * 1000) / (now.atMs - before.atMs) : undefined
   }
 }
 

@@ -33,6 +33,7 @@ const calls = {
       listen: { port },
       peers,
       plaintext: true,
+      ...(process.env.DWCP_TEST_MODE === undefined ? {} : { mode: process.env.DWCP_TEST_MODE }),
       // Where writes are counted, only the journal is to make any.
       ...(globalThis.dwcpWrites === undefined ? {} : { baselineStoreBytes: 0 }),
       wasm: { record: (workload, { slice }) => writeSync(slices, `${workload} ${slice}\n`) },

@@ -39,7 +39,7 @@ export interface TransportOptions extends Omit<SecurityOptions, 'nodeId'>, RateO
   readonly self: NodeId
   readonly directory: PeerDirectory
   /** Absent: a client, which dials and is never dialled. */
-  readonly listen?: Pick<ListenOptions, 'host' | 'port' | 'addresses' | 'accept'>
+  readonly listen?: Pick<ListenOptions, 'host' | 'port' | 'addresses' | 'accept' | 'enroll'>
   /** As for `connect`: asked again each second. @defaultValue 'auto' */
   readonly streams?: () => StreamCount
   /** Hears what is measured and what waits; the rates that it has for a link are caps of the classes there, asked for ten times a second. */

@@ -39,6 +39,7 @@ import { endFormerRun } from './former-run.js'
 import { openKeptCopies } from './kept-copy.js'
 import { createLastValueAdvisor } from './last-value-advisor.js'
 import { createLinks, type LinkStatus, type Links } from './links.js'
+import { keepMembership } from './membership.js'
 import { createPeerList, formatAddress, type PeerList, parseAddress } from './peers.js'
 import { openWorkloadPort, type WorkloadPort } from './workload-port.js'
 import { type WorkloadStatus, WorkloadTable } from './workload-table.js'
@@ -50,7 +51,7 @@ export interface NodeOptions {
   /** Holds the ownership journal, and baselines; one node each. Created where it is missing. */
   readonly dataDirectory: string
   /** @defaultValue 127.0.0.1 and any free port */
-  readonly listen?: Pick<ListenOptions, 'host' | 'port' | 'addresses'>
+  readonly listen?: Pick<ListenOptions, 'host' | 'port' | 'addresses' | 'enroll'>
   /** Where peers listen, as `host:port`; others are met as they come. */
   readonly peers?: Readonly<Record<NodeId, Address | string>>
   /** Forces the class of every link instead of measuring it. @defaultValue 'auto' */
@@ -61,6 +62,12 @@ export interface NodeOptions {
   readonly tls?: TlsCredentials | CredentialSource
   /** Whom to let in (`openTrustStore`); links end once their peer is revoked. @defaultValue everyone whom the authorities vouch for */
   readonly trust?: PeerTrust
+  /**
+   * The directory of this node's identity and trust store (@dwcp/security), to be kept up to date over its links: members and revocations
+   * spread to the others, and its certificate is renewed by the peer that has the authority, which may be this one.
+   * @defaultValue both are left to the operator
+   */
+  readonly membership?: string
   /** Both ends must say so; `true` for loopback only. */
   readonly plaintext?: boolean | 'trusted-network'
   /**
@@ -179,6 +186,7 @@ export async function startNode(options: NodeOptions): Promise<DwcpNode> {
     )
     // Before anything else is waited for: a peer that calls at once says its address once.
     own(exchangeAddresses(transport, peers))
+    if (options.membership !== undefined) own(await keepMembership({ directory: options.membership, transport, clock, logger }))
     const ownership = own(createJournalOwnership(id, { journal, transport, clock, logger }))
     const table = new WorkloadTable({
       self: id,

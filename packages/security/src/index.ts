@@ -12,7 +12,7 @@ export { SECURITY_ERROR_CODES, type SecurityError, type SecurityErrorCode } from
 export { hasIdentity, type IdentityOptions, type InstalledCertificate, type NodeIdentity, openIdentity } from './identity.js'
 export { type Installation, installBundle } from './install.js'
 export { isJoinRequest, verifyInviter } from './invitation.js'
-export { type Enrolled, type EnrollOptions, enroll, foundCluster, revokeMember, rotateAuthority } from './operator.js'
+export { type Enrolled, type EnrollOptions, enroll, foundCluster, requestedBy, revokeMember, rotateAuthority } from './operator.js'
 export { isStatement } from './statements.js'
 export {
   createTrustStore,

@@ -93,6 +93,17 @@ export async function enroll(directory: string, text: string, options: EnrollOpt
 }
 
 /**
+ * Who asks in a certificate request (PEM), which its own key has signed.
+ *
+ * @throws `ERR_SECURITY_CERTIFICATE`, `ERR_SECURITY_NAME`.
+ * @public
+ */
+export async function requestedBy(request: string): Promise<{ readonly nodeId: NodeId; readonly keyId: KeyId }> {
+  const { nodeId, publicKey } = await readRequest(request)
+  return { nodeId, keyId: keyIdOf(publicKey) }
+}
+
+/**
  * Revokes a member, by name or key id: in this trust store at once, and, where the authority is, by a statement for all others.
  *
  * @returns the statements, for {@link NodeTrust.accept} of the others.

@@ -1,4 +1,5 @@
 import type { X509Certificate } from 'node:crypto'
+import { isDeepStrictEqual } from 'node:util'
 import type { ClusterId, KeyId, NodeId, TrustChange, TrustDomain } from '@dwcp/interface'
 import * as v from 'valibot'
 import { readAuthority } from './chain.js'
@@ -11,6 +12,8 @@ const MEMBERS_MAX = 10_000
 const REVOKED_MAX = 20_000
 const INVITATIONS_MAX = 1000
 const AUTHORITIES_MAX = 8
+/** Each authority vouches for the one before and the one after. */
+const VOUCHERS_MAX = 2 * AUTHORITIES_MAX
 
 const TimeMs = v.pipe(v.number(), v.integer(), v.minValue(0))
 const Text = v.pipe(v.string(), v.maxLength(50_000))
@@ -52,6 +55,8 @@ export interface TrustState {
   readonly cluster: ClusterId
   /** PEM, newest first. */
   readonly authorities: readonly string[]
+  /** Statements by which authorities vouch for one another, the last obeyed last. */
+  readonly vouchers?: readonly string[]
   readonly members: readonly MemberEntry[]
   readonly revoked: readonly RevokedEntry[]
   readonly invitations: readonly InvitationEntry[]
@@ -84,6 +89,7 @@ const InvitationSchema: v.GenericSchema<unknown, InvitationEntry> = v.strictObje
 const TrustSchema: v.GenericSchema<unknown, TrustState> = v.strictObject({
   cluster: Name,
   authorities: v.pipe(v.array(v.pipe(v.string(), v.maxLength(8192))), v.minLength(1), v.maxLength(AUTHORITIES_MAX)),
+  vouchers: v.exactOptional(v.pipe(v.array(Text), v.maxLength(VOUCHERS_MAX))),
   members: v.pipe(v.array(MemberSchema), v.maxLength(MEMBERS_MAX)),
   revoked: v.pipe(v.array(RevokedSchema), v.maxLength(REVOKED_MAX)),
   invitations: v.pipe(v.array(InvitationSchema), v.maxLength(INVITATIONS_MAX)),
@@ -105,6 +111,7 @@ function admit(state: TrustState, entry: MemberEntry): TrustState {
     throw securityError('ERR_SECURITY_NAME_TAKEN', text)
   }
   const merged = { ...entry, admittedAtMs: holder.admittedAtMs }
+  if (isDeepStrictEqual(merged, holder)) return state
   return { ...state, members: state.members.map((member) => (member === holder ? merged : member)) }
 }
 
@@ -163,19 +170,21 @@ export function obey(state: TrustState, statement: Statement, text: string, nowM
     case 'revoke-certificate':
       return revokeKey(state, { nodeId, keyId, serial: statement.serial, revokedAtMs: nowMs, statement: text })
     case 'authority':
-      return addAuthority(state, statement.certificate, nowMs)
+      return addAuthority(state, statement.certificate, text, nowMs)
   }
 }
 
 /** Newest first, of one second the last that was added; those that are out of date go. */
-function addAuthority(state: TrustState, certificate: string, nowMs: number): TrustState {
+function addAuthority(state: TrustState, certificate: string, text: string, nowMs: number): TrustState {
+  if (state.vouchers?.includes(text)) return state
   const added = readAuthority(certificate, state.cluster)
   const former = state.authorities.map((pem) => readAuthority(pem, state.cluster))
   const known = former.some(({ fingerprint256 }) => fingerprint256 === added.fingerprint256) ? former : [added, ...former]
   const current = known.filter(({ validTo }) => Date.parse(validTo) > nowMs)
   checkRoom(current, AUTHORITIES_MAX + 1, 'authorities')
   const newestFirst = current.toSorted((a, b) => startOf(b) - startOf(a))
-  return { ...state, authorities: newestFirst.map((one) => one.toString()) }
+  const vouchers = [...(state.vouchers ?? []), text].slice(-VOUCHERS_MAX)
+  return { ...state, authorities: newestFirst.map((one) => one.toString()), vouchers }
 }
 
 const startOf = (certificate: X509Certificate): number => Date.parse(certificate.validFrom)
@@ -183,6 +192,7 @@ const startOf = (certificate: X509Certificate): number => Date.parse(certificate
 function revokeKey(state: TrustState, entry: RevokedEntry): TrustState {
   const former = state.revoked.find(({ keyId, serial }) => keyId === entry.keyId && serial === entry.serial)
   const merged = former === undefined ? entry : { ...entry, revokedAtMs: former.revokedAtMs }
+  if (former !== undefined && isDeepStrictEqual(merged, former)) return state
   const others = state.revoked.filter((one) => one !== former)
   checkRoom(others, REVOKED_MAX, 'revocations')
   const members = entry.serial === undefined ? state.members.filter(({ keyId }) => keyId !== entry.keyId) : state.members

@@ -103,7 +103,7 @@ export interface NodeTrust extends Pick<TrustStore, 'cluster' | 'authenticate' |
    * @throws `ERR_SECURITY_SIGNATURE`, `ERR_SECURITY_UNTRUSTED`, `ERR_SECURITY_EXPIRED`, `ERR_SECURITY_CLUSTER`.
    */
   accept(statements: readonly string[]): Promise<readonly SecurityError[]>
-  /** What authorities have signed of this, revocations first, for another trust store's {@link accept}. */
+  /** What authorities have signed of this, revocations first, for another trust store's {@link accept}: members, and newer authorities. */
   statements(): readonly string[]
   /**
    * Ends a member, by name or key id, for good: that key is never admitted again.
@@ -267,7 +267,9 @@ class DirectoryTrust implements NodeTrust {
       const left: SecurityError[] = []
       let next = state
       let { authorities } = this.#known
-      let pending = statements
+      const known = new Set(this.statements())
+      // Nothing to do for these, so that hearing them again costs nobody a verification.
+      let pending = statements.filter((text) => !known.has(text))
       // Authorities vouch for each other in both directions: which one is known, and so what can be read first, differs.
       // Ends: a round of which nothing can be read throws.
       while (pending.length > 0) {
@@ -297,8 +299,10 @@ class DirectoryTrust implements NodeTrust {
   }
 
   statements(): readonly string[] {
-    const { revoked, members } = this.#refresh().state
-    return [...revoked, ...members].flatMap(({ statement }) => statement ?? [])
+    const { revoked, vouchers = [], members } = this.#refresh().state
+    const signed = (entries: readonly { readonly statement?: string }[]): readonly string[] =>
+      entries.flatMap(({ statement }) => statement ?? [])
+    return [...signed(revoked), ...vouchers, ...signed(members)]
   }
 
   revoke(who: string): Promise<void> {

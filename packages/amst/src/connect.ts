@@ -26,8 +26,9 @@ export interface ConnectOptions extends SecurityOptions, RateOptions {
   /** Refuse anyone else at that address. @defaultValue whoever the configured authorities vouch for */
   readonly expect?: NodeId
   /**
-   * TCP connections of the session (all but one of them once more for each other path), 1 to the listener's `streamsPerSession`. A function is asked again each second, and the session grows
-   * or shrinks to it. 'auto': 17 where the path is taken for a long one (see `mode`), since many start faster there, and 4 elsewhere.
+   * TCP connections of the session (all but one of them once more for each other path), 1 to the listener's `streamsPerSession`. A function
+   * is asked again each second, and the session grows or shrinks to it. 'auto': 17 where the path is taken for a long one (see `mode`),
+   * since many start faster there, and 4 elsewhere; then more or fewer as they deliver more, on a long path only where it has no BBR.
    * @defaultValue 'auto'
    */
   readonly streams?: StreamCount | (() => StreamCount)
@@ -103,10 +104,11 @@ export async function openSession(address: Address, options: ConnectOptions, hoo
   checkRate(rateBytesPerSecond)
   checkRate(receiveBytesPerSecond, 'receiveBytesPerSecond')
   let isPathFar = false
-  const search = new StreamSearch(STREAMS_AUTO.near, limits.streamsPerSession)
+  const near = new StreamSearch(STREAMS_AUTO.near, limits.streamsPerSession)
+  const far = new StreamSearch(STREAMS_AUTO.wideArea, limits.streamsPerSession, STREAMS_AUTO.wideArea)
   const wanted = (): number => {
     const count = countOf(streams)
-    const auto = isWide(mode, isPathFar) ? STREAMS_AUTO.wideArea : search.count
+    const auto = (isWide(mode, isPathFar) ? far : near).count
     return Math.min(count === 'auto' ? auto : count, limits.streamsPerSession)
   }
   const clock = options.clock ?? systemClock
@@ -205,7 +207,11 @@ export async function openSession(address: Address, options: ConnectOptions, hoo
       const adjust = (): void => {
         if (session.isOver) return
         const delivered = deliveredOf()
-        if (countOf(streams) === 'auto' && !isWide(mode, isPathFar)) search.observe(delivered)
+        if (countOf(streams) === 'auto') {
+          if (!isWide(mode, isPathFar)) near.observe(delivered)
+          // Without BBR chance loss bounds what each stream has, and more of them are all that helps.
+          else if (session.stats().streams.every(({ congestionControl }) => congestionControl !== 'bbr')) far.observe(delivered)
+        }
         keeper.adjust()
         clock.after(ADJUST_MS, adjust)
       }

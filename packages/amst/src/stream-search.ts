@@ -15,6 +15,7 @@ const LEAST = 2
  */
 export class StreamSearch {
   readonly #most: number
+  readonly #least: number
   #count: number
   /** What is tried, beside what was known to do. */
   #trial: { readonly former: number; readonly isMore: boolean } | undefined
@@ -24,9 +25,10 @@ export class StreamSearch {
   #waits = 0
   #counted: readonly number[] = []
 
-  constructor(first: number, most: number) {
+  constructor(first: number, most: number, least: number = LEAST) {
     this.#count = first
     this.#most = most
+    this.#least = least
   }
 
   get count(): number {
@@ -74,7 +76,7 @@ export class StreamSearch {
 
   #try(): void {
     const former = this.#count
-    const next = this.#triesFewer ? Math.max(LEAST, Math.floor(former / STEP)) : Math.min(this.#most, Math.ceil(former * STEP))
+    const next = this.#triesFewer ? Math.max(this.#least, Math.floor(former / STEP)) : Math.min(this.#most, Math.ceil(former * STEP))
     if (next === former) {
       this.#triesFewer = !this.#triesFewer
       this.#known = undefined

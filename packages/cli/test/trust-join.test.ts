@@ -54,3 +54,38 @@ test('a server without the authority cannot invite', async () => {
     stderr: expect.stringContaining('cluster’s authority'),
   })
 })
+
+test('a node that invites lets others join, and its peers hear over their links of who joined and who was revoked', {
+  timeout: 60_000,
+}, async () => {
+  await run('trust', 'init', '--cluster', 'lab', '--node-id', 'first', ...at('first'))
+  const start = async (name: string, ...command: readonly string[]) => {
+    const place = ['--listen', '127.0.0.1:0', '--dir', join(home, `${name}.state`), '--json']
+    const child = spawn(process.execPath, [main, ...command, ...place, ...at(name)], { stdio: ['ignore', 'pipe', 'inherit'] })
+    onTestFinished(() => void child.kill('SIGKILL'))
+    const lines = createInterface(child.stdout)[Symbol.asyncIterator]()
+    const { address, token } = JSON.parse((await lines.next()).value)
+    return { where: `127.0.0.1:${address.port}`, token, next: async () => JSON.parse((await lines.next()).value) }
+  }
+  const first = await start('first', 'run', 'hash-chain', '--invite')
+  expect(await run('trust', 'join', first.token, first.where, '--node-id', 'second', ...at('second'))).toMatchObject({ status: 0 })
+  const second = await start('second', 'node')
+  expect(await run('migrate', 'hash-chain', '--to', second.where, '--dir', join(home, 'first.state'))).toMatchObject({ status: 0 })
+
+  const knownBySecond = async (what: 'members' | 'revoked'): Promise<readonly string[]> => {
+    const { [what]: known } = lastObject(await run('trust', 'list', ...at('second'), '--json')) as Record<typeof what, { nodeId: string }[]>
+    return known.map(({ nodeId }) => nodeId)
+  }
+  const { token } = lastObject(await run('trust', 'invite', ...at('first'), '--json'))
+  expect(await run('trust', 'join', String(token), first.where, '--node-id', 'third', ...at('third'))).toMatchObject({ status: 0 })
+  await expect.poll(() => knownBySecond('members'), { timeout: 20_000 }).toEqual(['first', 'second', 'third'])
+  await run('trust', 'revoke', 'third', ...at('first'))
+  await expect.poll(() => knownBySecond('revoked'), { timeout: 20_000 }).toEqual(['third'])
+})
+
+test('a node without the authority cannot invite', async () => {
+  expect(await run('node', '--invite', '--dir', join(home, 'none'))).toMatchObject({
+    status: 2,
+    stderr: expect.stringContaining('cluster’s authority'),
+  })
+})

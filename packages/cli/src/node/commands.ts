@@ -6,6 +6,7 @@ import { parseAddress } from '../address.js'
 import { cliError } from '../errors.js'
 import { listenForInterruption } from '../interruption.js'
 import { createOutput } from '../output.js'
+import { openInvitation } from '../security/open-invitation.js'
 import { addSecurityFlags, certifiedName, readSecurity, type SecurityFlags } from '../security-flags.js'
 import { checkNodeId, stateDirectory } from '../state-directory.js'
 import { runForeground } from './foreground.js'
@@ -23,6 +24,7 @@ interface NodeFlags extends SecurityFlags {
   readonly mode: string
   readonly json?: boolean
   readonly attached?: boolean
+  readonly invite?: boolean
 }
 
 interface RunFlags extends NodeFlags {
@@ -59,6 +61,7 @@ function nodeFlags(command: Command): Command {
     .option('--peer <id=host:port>', 'a peer; may be repeated', addPeer, {})
     .option('--flags <file>', 'feature flags (JSON), read again when they change')
     .addOption(new Option('--mode <class>', 'the class of every link').choices(MODES).default('auto', 'measured'))
+    .option('--invite', 'lets nodes join the cluster here by a token, and prints one; --identity has the authority')
     .option('--json', 'one JSON object a line')
     .addOption(new Option('--attached', 'end when standard input ends').hideHelp())
 }
@@ -77,6 +80,7 @@ async function start(flags: NodeFlags, preferredPort: number, program?: { source
   )
   const detached = new AbortController()
   if (flags.attached) process.stdin.once('end', () => detached.abort()).resume()
+  const output = createOutput({ json: flags.json ?? false, screen: process.stdout, env: process.env })
   await runForeground({
     id,
     directory: flags.dir === undefined ? stateDirectory(id, process.env) : resolve(flags.dir),
@@ -84,7 +88,9 @@ async function start(flags: NodeFlags, preferredPort: number, program?: { source
     peers: flags.peer,
     mode: MODES.find((mode) => mode === flags.mode) ?? 'auto',
     security,
-    output: createOutput({ json: flags.json ?? false, screen: process.stdout, env: process.env }),
+    output,
+    ...(flags.identity === undefined ? {} : { membership: resolve(flags.identity) }),
+    ...(flags.invite === true ? { invitation: await openInvitation(flags.identity, output) } : {}),
     signal: AbortSignal.any([interruption.signal, detached.signal]),
     ...(flags.listen === undefined ? {} : { listen: parseAddress(flags.listen, '--listen') }),
     ...(flags.flags === undefined ? {} : { flags: flags.flags }),

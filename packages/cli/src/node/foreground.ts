@@ -5,6 +5,7 @@ import { formatAddress } from '../address.js'
 import { openControlSocket, refuseLiveNode } from '../control/control-socket.js'
 import type { Output } from '../output.js'
 import { loadProgram } from '../program-source.js'
+import { invitationRecord, invitationText, type OpenInvitation } from '../security/open-invitation.js'
 import type { Security } from '../security-flags.js'
 import { nodeOperations } from './operations.js'
 import { inWords } from './workload-text.js'
@@ -19,6 +20,9 @@ export interface ForegroundOptions {
   readonly mode: NetworkMode | 'auto'
   readonly flags?: string
   readonly security: Security
+  /** The directory of its identity and trust store. */
+  readonly membership?: string
+  readonly invitation?: OpenInvitation
   readonly program?: { readonly source: string; readonly id?: string; readonly seed?: number }
   readonly output: Output
   /** Ends the node. */
@@ -37,7 +41,15 @@ export async function runForeground(options: ForegroundOptions): Promise<void> {
   await using _control = await openControlSocket(directory, operations)
   const following = follow(node, output, signal)
   output.line(`${palette.bold(node.id)} listens on ${palette.cyan(formatAddress(node.address))}, state in ${directory}`)
-  output.record({ event: 'listening', id: node.id, address: node.address, directory, pid: process.pid })
+  if (options.invitation) output.line(invitationText(options.invitation))
+  output.record({
+    event: 'listening',
+    id: node.id,
+    address: node.address,
+    directory,
+    pid: process.pid,
+    ...invitationRecord(options.invitation),
+  })
   if (loaded !== undefined && program !== undefined) {
     await node.run(loaded.module, { id: program.id ?? loaded.name, ...(program.seed === undefined ? {} : { seed: program.seed }) })
   }
@@ -50,9 +62,18 @@ export async function runForeground(options: ForegroundOptions): Promise<void> {
 
 async function listenSomewhere(options: ForegroundOptions): Promise<DwcpNode> {
   const { startNode } = await import('@dwcp/core')
-  const { id, directory, listen, preferredPort, peers, mode, flags, security } = options
+  const { id, directory, flags, invitation, listen, membership, mode, peers, preferredPort, security } = options
   const start = (address: Address): Promise<DwcpNode> =>
-    startNode({ id, dataDirectory: directory, listen: address, peers, mode, ...(flags === undefined ? {} : { flags }), ...security })
+    startNode({
+      id,
+      dataDirectory: directory,
+      listen: { ...address, ...(invitation === undefined ? {} : { enroll: invitation.enroll }) },
+      peers,
+      mode,
+      ...(flags === undefined ? {} : { flags }),
+      ...(membership === undefined ? {} : { membership }),
+      ...security,
+    })
   if (listen !== undefined) return start(listen)
   try {
     return await start({ host: '127.0.0.1', port: preferredPort })

@@ -1,11 +1,10 @@
 import { isIP } from 'node:net'
-import { resolve } from 'node:path'
-import type { Invitation } from '@dwcp/core'
 import type { ServedTree, Session } from '@dwcp/core/transfer'
 import { formatAddress } from '../address.js'
 import { cliError, errorRecord } from '../errors.js'
 import { listenForInterruption } from '../interruption.js'
 import { createOutput, type Output } from '../output.js'
+import { invitationRecord, invitationText, openInvitation } from '../security/open-invitation.js'
 import { parseBytes } from '../units.js'
 import { serveV1 } from './serve-v1.js'
 import { readIdentity, type StoreFlags, type TransferFlags } from './transfer-flags.js'
@@ -42,7 +41,7 @@ export async function serveDirectory(flags: ServeFlags): Promise<void> {
     ...(maxSize === undefined ? {} : { bytes: parseBytes(maxSize, '--max-size') }),
   }
   await using trees = await openTreeDirectory(dir, { isReadOnly, allowsLinksOut: links === 'all', limits })
-  const invitation = flags.invite === true ? await invite(flags, output) : undefined
+  const invitation = flags.invite === true ? await openInvitation(flags.identity, output) : undefined
   const shared = rate === undefined ? {} : { rateBytesPerSecond: rate }
   await using server = await listen({
     ...identity,
@@ -59,7 +58,7 @@ export async function serveDirectory(flags: ServeFlags): Promise<void> {
   output.line(
     `${output.palette.bold(dir)} is served on ${output.palette.cyan(formatAddress(server.address))}${isReadOnly ? ', read only' : ''}`,
   )
-  if (invitation) output.line(`one node may join until ${new Date(invitation.expiresAtMs).toISOString()}: ${invitation.token}`)
+  if (invitation) output.line(invitationText(invitation))
   output.record({
     event: 'listening',
     id: identity.nodeId,
@@ -67,33 +66,12 @@ export async function serveDirectory(flags: ServeFlags): Promise<void> {
     directory: dir,
     readOnly: isReadOnly,
     pid: process.pid,
-    ...(invitation === undefined ? {} : { token: invitation.token, expiresAtMs: invitation.expiresAtMs }),
+    ...invitationRecord(invitation),
   })
   await using v1 = flags.v1 === undefined ? undefined : await serveV1(flags, output)
   signal.addEventListener('abort', () => void v1?.close(), { once: true })
   for await (const session of server) void trees.serve(session, (tree) => void tell(output, session, tree))
   output.record({ event: 'closing' })
-}
-
-async function invite(
-  { identity }: ServeFlags,
-  output: Output,
-): Promise<Invitation & { readonly enroll: (request: string, binding: Uint8Array) => Promise<string> }> {
-  const { enroll, hasAuthority, openTrustStore } = await import('@dwcp/core')
-  const directory = identity === undefined ? undefined : resolve(identity)
-  if (directory === undefined || !hasAuthority(directory))
-    throw cliError('ERR_CLI_USAGE', '--invite: give the --identity that holds the cluster’s authority: "dwcp trust init" makes one')
-  using trust = await openTrustStore(directory)
-  const invitation = await trust.invite()
-  return {
-    ...invitation,
-    enroll: async (request, binding) => {
-      const { bundle, member } = await enroll(directory, request, { binding })
-      output.line(`${member.nodeId} has joined`)
-      output.record({ event: 'joined', peer: member.nodeId, keyId: member.keyId })
-      return bundle
-    },
-  }
 }
 
 async function tell(output: Output, session: Session, { direction, path, report }: ServedTree): Promise<void> {

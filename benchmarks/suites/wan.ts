@@ -113,7 +113,7 @@ function wanCase(name: string, link: Link, isBrief: boolean): Case {
     inLab(link, context, async (lab, hold) => {
       const ours = await amstContender(lab, transfer, hold)
       const iperfs = (context.short ? [1] : [1, 4, 16]).map((streams) => iperfContender(lab, streams, transfer))
-      const others = isBrief ? [] : await peerContenders(lab, transfer, hold, context.note)
+      const others = isBrief ? [] : await peerContenders(lab, transfer, hold, context)
       return { bytes: bytesOf(transfer), contenders: [ours, ...iperfs, ...others] }
     }),
   )

@@ -4,6 +4,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
+import type { SuiteContext } from '../../harness/suite.js'
 import type { WanLab } from '../../wanlab/lab.js'
 import type { Hold } from './in-lab.js'
 
@@ -20,7 +21,7 @@ export interface FileCopier {
 }
 
 /** rsync and rclone, as far as they are here; their servers end with the case. `root`: for what they are configured by. */
-export async function fileCopiers(lab: WanLab, root: string, to: string, hold: Hold, note: (text: string) => void): Promise<FileCopier[]> {
+export async function fileCopiers(lab: WanLab, root: string, to: string, hold: Hold, context: SuiteContext): Promise<FileCopier[]> {
   const copiers: FileCopier[] = []
   const host = lab.address('b')
   if (await isHere('rsync')) {
@@ -39,7 +40,7 @@ export async function fileCopiers(lab: WanLab, root: string, to: string, hold: H
     ])
     const at = `rsync://${host}:${RSYNC_PORT}/all`
     copiers.push({ name: 'rsync -a to a daemon', copy: (from, into) => ['rsync', '-a', `${from}/`, `${at}/${into}/`] })
-  } else note('without rsync, which is not here')
+  } else context.note('without rsync, which is not here')
   if (await isHere('rclone')) {
     const config = ['--config', '/dev/null']
     await serve(lab, hold, RCLONE_PORT, ['rclone', ...config, '-q', 'serve', 'webdav', to, '--addr', `${host}:${RCLONE_PORT}`])
@@ -48,7 +49,7 @@ export async function fileCopiers(lab: WanLab, root: string, to: string, hold: H
       name: 'rclone copy to WebDAV, 16 at once',
       copy: (from, into) => ['rclone', ...config, 'copy', from, `:webdav:${into}`, ...remote],
     })
-  } else note('without rclone, which is not here')
+  } else context.note('without rclone, which is not here')
   return copiers
 }
 

@@ -3,12 +3,12 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { memoryFolder } from '../../harness/memory-folder.js'
 import { startPeer } from '../../harness/process.js'
-import type { Contender } from '../../harness/suite.js'
+import type { Contender, SuiteContext } from '../../harness/suite.js'
 import type { WanLab } from '../../wanlab/lab.js'
 import { certificatesFor } from '../transport/certificates.js'
 import type { CarrierName } from '../transport/end-process.js'
 import { goodput, PEER_SECONDS, type WanTransfer } from './contenders.js'
-import { ending, fileCopiers } from './file-servers.js'
+import { fileCopiers } from './file-servers.js'
 import type { Hold } from './in-lab.js'
 
 const END = new URL('../transport/end-process.js', import.meta.url)
@@ -16,13 +16,13 @@ const END = new URL('../transport/end-process.js', import.meta.url)
 const SPARE = 1.2
 
 /** What else moves bytes: v1 on one connection and on four, Node's own sockets, rsync and rclone; with cubic, as the lab's hosts have it. */
-export async function peerContenders(lab: WanLab, transfer: WanTransfer, hold: Hold, note: (text: string) => void): Promise<Contender[]> {
+export async function peerContenders(lab: WanLab, transfer: WanTransfer, hold: Hold, context: SuiteContext): Promise<Contender[]> {
   return [
     carrierContender(lab, transfer, { name: 'v1 cubic ×1', carrier: 'v1', streams: 1 }),
     carrierContender(lab, transfer, { name: 'v1 cubic ×4', carrier: 'v1', streams: 4 }),
     carrierContender(lab, transfer, { name: 'node:net cubic', carrier: 'net', streams: 1 }),
     carrierContender(lab, transfer, { name: 'node:tls cubic', carrier: 'net', streams: 1, isSealed: true }),
-    ...(await copierContenders(lab, transfer, hold, note)),
+    ...(await copierContenders(lab, transfer, hold, context)),
   ]
 }
 
@@ -56,7 +56,7 @@ function carrierContender(lab: WanLab, transfer: WanTransfer, { name, carrier, s
 }
 
 /** One large file, by whole commands, into memory. */
-async function copierContenders(lab: WanLab, transfer: WanTransfer, hold: Hold, note: (text: string) => void): Promise<Contender[]> {
+async function copierContenders(lab: WanLab, transfer: WanTransfer, hold: Hold, context: SuiteContext): Promise<Contender[]> {
   const root = await mkdtemp(join(await memoryFolder(), 'dwcp-peers-'))
   hold({ [Symbol.asyncDispose]: () => rm(root, { recursive: true, force: true }) })
   const [from, to] = [join(root, 'from'), join(root, 'to')]
@@ -64,14 +64,14 @@ async function copierContenders(lab: WanLab, transfer: WanTransfer, hold: Hold, 
   await writeFile(join(from, 'object'), '')
   // Of zeros, which none of them packs as it is called here.
   await truncate(join(from, 'object'), bytesFor(transfer))
-  const copiers = await fileCopiers(lab, root, to, hold, note)
-  return copiers.map(({ name, copy }, index) => ({
-    name,
+  const copiers = await fileCopiers(lab, root, to, hold, context)
+  return copiers.map((copier, index) => ({
+    name: copier.name,
     ours: false,
     async run() {
       const into = join(to, `${index}`)
       const stop = new AbortController()
-      const copying = lab.exec('a', copy(from, `${index}`), { signal: stop.signal })
+      const copying = lab.exec('a', copier.copy(from, `${index}`), { signal: stop.signal })
       try {
         return await timed(transfer, copying, () => bytesIn(into))
       } finally {

@@ -49,8 +49,8 @@ export function treesCase(name: string, link: WanSettings): Case {
         const contenders: Contender[] = [
           { name: 'dwcp send, TLS', ours: true, run: () => timed((into) => [...ours.send, `${from}/`, `${ours.at}/${into}`]) },
         ]
-        for (const { name, copy } of await fileCopiers(lab, root, to, hold, context.note))
-          contenders.push({ name, ours: false, run: () => timed((into) => copy(from, into)) })
+        for (const copier of await fileCopiers(lab, root, to, hold, context))
+          contenders.push({ name: copier.name, ours: false, run: () => timed((into) => copier.copy(from, into)) })
         return { bytes: files * FILE_BYTES, contenders }
       }),
   }

@@ -13,6 +13,10 @@ export interface Proxy {
   cutOne(index: number): void
   /** Nothing passes any more in either direction, on old connections and new, and nobody is told. */
   freeze(): void
+  /** Nothing passes on connection `index` alone, and nobody is told. */
+  freezeOne(index: number): void
+  /** Nothing passes until the result is called, which goes on with what waits. */
+  stall(): () => void
   close(): Promise<void>
 }
 
@@ -59,6 +63,9 @@ export async function openProxy(
   await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve))
   const bound = proxy.address()
   if (bound === null || typeof bound === 'string') throw new TypeError('the proxy has no port')
+  const freeze = ({ client, server }: (typeof pairs)[number]): void => {
+    for (const socket of [client, server]) socket.removeAllListeners('data').pause()
+  }
   const drop = (): void => {
     for (const { client, server } of pairs) {
       client.destroy()
@@ -82,9 +89,18 @@ export async function openProxy(
     },
     freeze() {
       isFrozen = true
-      for (const { client, server } of pairs) {
-        client.removeAllListeners('data').pause()
-        server.removeAllListeners('data').pause()
+      pairs.forEach(freeze)
+    },
+    freezeOne(index) {
+      const pair = pairs[index]
+      if (pair) freeze(pair)
+    },
+    stall() {
+      const stalled = pairs
+      for (const { client, server } of stalled) for (const socket of [client, server]) socket.pause()
+      return () => {
+        for (const { client, server } of stalled)
+          for (const socket of [client, server]) if (socket.listenerCount('data') > 0) socket.resume()
       }
     },
     async close() {

@@ -115,11 +115,15 @@ test('Ctrl-C on either side ends it in order: the server with 0, the sender with
   expect(readdirSync(to)).toEqual(['large'])
 })
 
-test('killed at any moment, either end, and run again, all is there and nothing is sent that was', { timeout: 300_000 }, async () => {
+const KILLS = Number(process.env['DWCP_TRANSFER_KILLS'] ?? 6)
+
+test(`killed ${KILLS} times at any moment, either end, and run again, all is there and nothing is sent that was`, {
+  timeout: 300_000 + KILLS * 5000,
+}, async () => {
   const from = ground()
   plant(from)
   const whole = contents(from)
-  for (let kill = 0; kill < Number(process.env['DWCP_TRANSFER_KILLS'] ?? 6); kill += 1) {
+  for (let kill = 0; kill < KILLS; kill += 1) {
     const to = ground()
     const first = await serve(to)
     const sender = start('send', `${from}/`, first.at, '--retry-for', '0', '--json')

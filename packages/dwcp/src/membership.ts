@@ -200,8 +200,8 @@ export async function keepMembership({
     }
   }
   const receivers = [
-    transport.receive(STATE_CHANNEL, ({ nodeId }, state) => {
-      const [mine, theirs] = [stateOf(), Buffer.from(state).toString('hex')]
+    transport.receive(STATE_CHANNEL, ({ nodeId }, digest) => {
+      const [mine, theirs] = [stateOf(), Buffer.from(digest).toString('hex')]
       if (mine === theirs || compared.get(nodeId) === `${mine} ${theirs}`) return
       compared.set(nodeId, `${mine} ${theirs}`)
       // Its news may be none of this end's: it has to see the difference too.

@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { connect, createTransport, fileSource, listen, openTransferJournal, type Session, type TransferJournal } from '../src/index.ts'
 
 /** One end in a process of its own, to be killed. Tells its address, or that its object is under way. */
-const [role, host = '', port = '0'] = process.argv.slice(2)
+const [role, host = '', port = '0', name = '', goal = 'Infinity'] = process.argv.slice(2)
 
 async function* endless(): AsyncGenerator<Uint8Array> {
   for (;;) yield new Uint8Array(1_000_000)
@@ -46,10 +46,15 @@ async function keepAll(session: Session, journal: TransferJournal): Promise<void
   }
 }
 
-/** Sends a file under a key, and tells what it came to. */
+/** Sends a file under a key, and tells what it came to; dies once so many bytes were sent. */
 async function give(): Promise<void> {
+  const source = await fileSource(host)
   const session = await connect({ host: '127.0.0.1', port: Number(port) }, { nodeId: 'child', plaintext: true })
-  const receipt = await session.send(await fileSource(host), { name: 'to', resume: 'one' })
+  const read = async (offset: number, lengthBytes: number): Promise<Uint8Array> => {
+    if (session.stats().sentBytes >= Number(goal)) process.kill(process.pid, 'SIGKILL')
+    return source.read(offset, lengthBytes)
+  }
+  const receipt = await session.send({ ...source, read }, { name, resume: name })
   process.send?.({ receipt, sentBytes: session.stats().sentBytes })
 }
 

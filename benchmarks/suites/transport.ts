@@ -5,6 +5,7 @@ import { SEED } from './transport/carrier.js'
 import { certificatesFor } from './transport/certificates.js'
 import { iperfContender } from './transport/iperf-contender.js'
 import { pairContender } from './transport/pair-contender.js'
+import { loopbackMessagesCase } from './wan/messages.js'
 
 const FULL_BYTES = 2 ** 30
 const SHORT_BYTES = 32 * 2 ** 20
@@ -17,9 +18,13 @@ const METRICS: readonly Metric[] = [
 export const suite: Suite = {
   name: 'transport',
   purpose:
-    'One object over loopback, from send to acknowledgement, between two processes: @dwcp/amst (digests verified) beside what Node and iperf3 do without any.',
+    'One object over loopback, from send to acknowledgement, between two processes: @dwcp/amst (digests verified) beside what Node and iperf3 do without any; and what requests wait for meanwhile.',
   tools: ['iperf3'],
-  cases: async () => [transportCase('loopback, plaintext', false), transportCase('loopback, TLS 1.3', true)],
+  cases: async () => [
+    transportCase('loopback, plaintext', false),
+    transportCase('loopback, TLS 1.3', true),
+    loopbackMessagesCase('requests beside an object and the encoder'),
+  ],
 }
 
 function transportCase(name: string, encrypted: boolean): Case {

@@ -135,8 +135,11 @@ export interface Ends {
   readonly target: WanConnect
 }
 
+/** Where the two sides are. */
+export type Place = Pick<WanLab, 'address' | 'command'>
+
 /** Two processes, one on each side; the second listens. */
-export async function startEnds(lab: WanLab, hold: Hold, { paths = [], sendWith = [] }: EndOptions = {}): Promise<Ends> {
+export async function startEnds(lab: Place, hold: Hold, { paths = [], sendWith = [] }: EndOptions = {}): Promise<Ends> {
   const [sender, receiver] = [
     hold(startPeer(END, (command) => lab.command('a', [...sendWith, ...command]))),
     hold(startPeer(END, (command) => lab.command('b', command))),

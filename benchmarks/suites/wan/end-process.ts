@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { connect, listen, type Session, type SessionMode } from '@dwcp/amst'
+import { createEncoder } from '@dwcp/hde'
 import type { TlsCredentials } from '@dwcp/interface'
 import { answerParent } from '../../harness/process.js'
 import { pattern, patternAt } from '../transport/carrier.js'
@@ -28,6 +29,8 @@ export interface WanSent {
 const QUESTION = new Uint8Array(200)
 /** More than any link carries meanwhile. */
 const ENDLESS_BYTES = 2 ** 36
+
+const ENCODED_BYTES = 64 * 2 ** 20
 
 let received = 0
 let session: Session | undefined
@@ -66,6 +69,13 @@ answerParent({
     await session.send({ lengthBytes: ENDLESS_BYTES, read: patternAt }, { class: 'bulk', signal }).catch((error: unknown) => {
       if (!signal.aborted) throw error
     })
+  },
+  /** At the fastest level, object after object, into nothing, until `stop`. */
+  async encodeOn(): Promise<void> {
+    const bytes = Buffer.concat([...pattern(ENCODED_BYTES / 2), Buffer.alloc(ENCODED_BYTES / 2, 'what is said again packs well; ')])
+    const encoder = createEncoder({ level: 'fast' })
+    const { signal } = stopping
+    while (!signal.aborted) for await (const frame of encoder.encode(bytes)) if (signal.aborted || frame.byteLength === 0) break
   },
   async stop(): Promise<WanSent | undefined> {
     const sent = session && sentBy(session)

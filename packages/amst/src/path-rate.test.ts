@@ -96,6 +96,16 @@ test('a path that has grown is found to have, and one that has shrunk', () => {
   expect(path.sum).toBeLessThan(1.3 * 15e6)
 })
 
+test('a path that has shrunk by much is known to have after two rounds, not after ten', () => {
+  const path = new Path(16, 60e6, 10e6)
+  path.run(6000)
+  path.capacity = 12e6
+  path.run(400)
+  expect(path.sum).toBeLessThan(12e6)
+  path.run(4000)
+  expect(path.rate.bytesPerSecond).toBeCloseTo(12e6, -6)
+})
+
 test('what is sent while there is little to send says nothing of the path', () => {
   const path = new Path(16, 60e6, 10e6)
   path.run(3000)

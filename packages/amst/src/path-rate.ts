@@ -30,6 +30,8 @@ const QUEUE_LEAST_MS = 6
 const QUEUE_SHARE = 0.06
 /** For how long the least round-trip time is that of an empty path. */
 const BASE_MS = 10_000
+/** Of the best known: what is delivered in a whole round before which the queue never emptied is all that the path has, and less by much. */
+const SHRUNK = 0.6
 /** Shorter spans are mostly the clock's grain. */
 const LEAST_SPAN_MS = 5
 /** A stream that is given less learns nothing of its path. */
@@ -62,6 +64,8 @@ export class PathRate {
   #roundEndsMs = 0
   /** Since the cycle began. */
   #mostQueueMs = 0
+  /** Since the round began. */
+  #leastQueueMs = 0
   #queueMs = 0
   /** There was nothing to send for a moment of this round: it does not show what the path takes. */
   #isStarved = false
@@ -109,6 +113,7 @@ export class PathRate {
     const queueMs = (this.#hasFoundQueue ? rttMs : (rtts[rtts.length >> 2] ?? 0)) - this.#baseMs
     this.#queueMs = queueMs
     this.#mostQueueMs = Math.max(this.#mostQueueMs, queueMs)
+    this.#leastQueueMs = Math.min(this.#leastQueueMs, queueMs)
     this.#isStarved ||= samples.every(({ notSentBytes }) => notSentBytes === 0)
     if (!this.#isLimited && queueMs > this.#queueBoundMs) {
       this.#isLimited = true
@@ -124,7 +129,13 @@ export class PathRate {
       return this.#parts(1)
     }
     if (timeMs < this.#roundEndsMs) return undefined
+    const former = this.bytesPerSecond
     this.#count(this.#roundMs)
+    if (this.#leastQueueMs > this.#queueBoundMs && (this.#rounds.at(-1) ?? former) < SHRUNK * former) {
+      this.#forget()
+      this.#begin(1, timeMs)
+      return this.#parts(DRAIN)
+    }
     this.#begin((this.#round + 1) % CYCLE_ROUNDS, timeMs)
     if (!this.#isLimited) return undefined
     this.#isLimited = this.#round !== JUDGED_ROUND || this.#mostQueueMs > this.#queueBoundMs
@@ -155,6 +166,13 @@ export class PathRate {
     this.#roundEndsMs = timeMs + this.#roundMs
     if (round === 0) this.#mostQueueMs = 0
     this.#isStarved = false
+    this.#leastQueueMs = Number.POSITIVE_INFINITY
+  }
+
+  /** All but the last round: the path is a smaller one now. */
+  #forget(): void {
+    this.#rounds = this.#rounds.slice(-1)
+    this.#shares = new Map([...this.#shares].map(([serial, rates]) => [serial, rates.slice(-1)]))
   }
 
   #count(spanMs: number): void {
